@@ -1,0 +1,3 @@
+//! Arguments -> configuration -> container -> exit code.
+
+fn main() {}
