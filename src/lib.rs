@@ -15,7 +15,3 @@
 //! Clock, disk, chance and spawning come through [`env`] and nowhere else. ARCHITECTURE.md has the table of who may know whom.
 
 pub mod protocol;
-
-pub mod env;
-
-pub mod config;
