@@ -15,3 +15,5 @@
 //! Clock, disk, chance and spawning come through [`env`] and nowhere else. ARCHITECTURE.md has the table of who may know whom.
 
 pub mod protocol;
+
+pub mod env;

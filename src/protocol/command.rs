@@ -114,21 +114,13 @@ impl Eq for Body {}
 
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Self {
-        if bytes.is_empty() {
-            Body::Empty
-        } else {
-            Body::One(bytes.into())
-        }
+        if bytes.is_empty() { Body::Empty } else { Body::One(bytes.into()) }
     }
 }
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        if bytes.is_empty() {
-            Body::Empty
-        } else {
-            Body::One(bytes)
-        }
+        if bytes.is_empty() { Body::Empty } else { Body::One(bytes) }
     }
 }
 
@@ -152,28 +144,20 @@ impl ExtFields {
     /// No fields, with room for `fields` of them and `bytes` of text.
     #[must_use]
     pub fn with_capacity(fields: usize, bytes: usize) -> Self {
-        ExtFields {
-            text: String::with_capacity(bytes),
-            spans: Vec::with_capacity(fields),
-        }
+        ExtFields { text: String::with_capacity(bytes), spans: Vec::with_capacity(fields) }
     }
 
     /// Sets `name` to `value`.
     pub fn set(&mut self, name: &str, value: impl std::fmt::Display) {
         use std::fmt::Write;
-        self.spans
-            .retain(|span| &self.text[span.name_start as usize..span.value_start as usize] != name);
+        self.spans.retain(|span| &self.text[span.name_start as usize..span.value_start as usize] != name);
         let name_start = self.position();
         self.text.push_str(name);
         let value_start = self.position();
         let wrote = write!(self.text, "{value}");
         debug_assert!(wrote.is_ok(), "writing into a String does not fail");
         let value_end = self.position();
-        self.spans.push(Span {
-            name_start,
-            value_start,
-            value_end,
-        });
+        self.spans.push(Span { name_start, value_start, value_end });
     }
 
     /// Sets `name` when there is a value (Java does not send null fields).
@@ -186,9 +170,7 @@ impl ExtFields {
     /// The value of `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value)
+        self.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
     /// All fields in the order they were set.
@@ -221,10 +203,7 @@ impl ExtFields {
 impl PartialEq for ExtFields {
     /// Equal as maps: the order of fields does not count.
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len()
-            && self
-                .iter()
-                .all(|(name, value)| other.get(name) == Some(value))
+        self.len() == other.len() && self.iter().all(|(name, value)| other.get(name) == Some(value))
     }
 }
 

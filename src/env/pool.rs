@@ -1,0 +1,129 @@
+//! The shared pool of I/O threads: a fixed number for the whole container, whatever the number of brokers.
+//!
+//! ```text
+//! broker a --share a--\                      /-- thread 1
+//! broker b --share b---> one bounded queue --+-- thread 2
+//! broker c --share c--/                      \-- ...
+//! ```
+//!
+//! A share bounds how many jobs of one broker wait or run at a time, so that one broker's cold reads cannot fill the
+//! queue for its neighbours.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use crossbeam_channel::{Sender, TrySendError, bounded};
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The pool; a clone is another handle on the same threads. They end when the last handle is dropped.
+#[derive(Clone)]
+pub struct IoPool {
+    queue: Sender<Job>,
+}
+
+/// A job was not taken because the queue or the share is full.
+#[derive(Debug, thiserror::Error)]
+#[error("the I/O pool is full: {waiting} jobs of this broker wait or run, {limit} may")]
+pub struct Full {
+    /// Jobs of the share that wait or run.
+    pub waiting: usize,
+    /// Its limit.
+    pub limit: usize,
+}
+
+/// One broker's part of the pool.
+#[derive(Clone)]
+pub struct Share {
+    queue: Sender<Job>,
+    busy: Arc<AtomicUsize>,
+    limit: usize,
+}
+
+impl IoPool {
+    /// Starts `threads` threads named `io-0`, `io-1`, ... with a queue of `queue_limit` jobs.
+    ///
+    /// # Errors
+    /// The kernel's, when a thread cannot be started.
+    pub fn start(threads: usize, queue_limit: usize) -> io::Result<IoPool> {
+        let (queue, jobs) = bounded::<Job>(queue_limit.max(1));
+        for number in 0..threads.max(1) {
+            let jobs = jobs.clone();
+            thread::Builder::new().name(format!("io-{number}")).spawn(move || {
+                for job in jobs {
+                    // A panic in a job must not cost the container a thread; whoever waits for the job sees its
+                    // answer channel closed and fails its own broker.
+                    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+                    if outcome.is_err() {
+                        tracing::error!("a job of the i/o pool panicked");
+                    }
+                }
+            })?;
+        }
+        Ok(IoPool { queue })
+    }
+
+    /// A share that has at most `limit` jobs waiting or running.
+    #[must_use]
+    pub fn share(&self, limit: usize) -> Share {
+        Share { queue: self.queue.clone(), busy: Arc::default(), limit: limit.max(1) }
+    }
+
+    /// Jobs that wait for a thread.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+}
+
+impl Share {
+    /// Hands a job to the pool.
+    ///
+    /// # Errors
+    /// [`Full`] when the share's limit or the queue's is reached; the job is dropped.
+    pub fn submit(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Full> {
+        let waiting = self.busy.fetch_add(1, Ordering::AcqRel);
+        let place = Place(Arc::clone(&self.busy));
+        if waiting >= self.limit {
+            return Err(Full { waiting, limit: self.limit });
+        }
+        let job: Job = Box::new(move || {
+            let _place = place;
+            job();
+        });
+        match self.queue.try_send(job) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Full { waiting, limit: self.limit }),
+        }
+    }
+
+    /// Runs a job on the pool and waits for its result.
+    ///
+    /// # Errors
+    /// [`Full`] as with [`Share::submit`]; also when the job panicked.
+    pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Full> {
+        let (answer, result) = tokio::sync::oneshot::channel();
+        self.submit(move || {
+            // The caller may have gone; then nobody wants the result.
+            let _unwanted = answer.send(job());
+        })?;
+        result.await.map_err(|_| Full { waiting: 0, limit: self.limit })
+    }
+
+    /// Jobs of this share that wait or run.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        self.busy.load(Ordering::Acquire)
+    }
+}
+
+/// Gives the place in the share back, also when the job panics or is dropped unrun.
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
