@@ -17,3 +17,5 @@
 pub mod protocol;
 
 pub mod env;
+
+pub mod config;

@@ -1,0 +1,31 @@
+//! `container.toml` and stock Java `.conf` files in, options that cannot be wrong out.
+//!
+//! ```text
+//! container.toml --raw--------+
+//!                             +--> values: defaults of the table < [defaults] < include < [[broker]]
+//! broker-b.conf --properties--+        | kinds and bounds of keys/, ${brokerName} filled in
+//!                                      v
+//!                     rules between keys (role, ports, paths) --> checked: Config, Broker, StoreOptions
+//!                                      ^
+//!          mqadmin updateBrokerConfig --update
+//! ```
+//!
+//! Invariants: every key stands once, in `keys/`, and the defaults, `check`, `container.toml` and docs/configuration.md
+//! follow that table; every problem is reported, with file and line, not only the first; nothing here changes after
+//! it was built. Pure: files, environment and addresses come in through [`Outside`].
+//! Must not know: who uses an option.
+
+mod checked;
+mod error;
+pub mod keys;
+mod outside;
+mod units;
+mod values;
+
+pub use checked::{
+    Addresses, Broker, BrokerLimits, Config, Container, ContainerLimits, ContainerPorts, DelayLevels, Flush,
+    FlushDiskType, Http, KeyIndex, Namesrv, Ports, Registration, Requests, Retention, Role, StoreOptions, Topics,
+    Transfer,
+};
+pub use error::{Error, Errors, Place, Warning, Warnings};
+pub use outside::Outside;
