@@ -1,5 +1,7 @@
 //! One request or response: Java's `RemotingCommand` after decoding and before encoding.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 
 /// Which of the two header codecs a frame uses (the high byte of its second word).
@@ -149,15 +151,42 @@ impl ExtFields {
 
     /// Sets `name` to `value`.
     pub fn set(&mut self, name: &str, value: impl std::fmt::Display) {
-        use std::fmt::Write;
-        self.spans.retain(|span| &self.text[span.name_start as usize..span.value_start as usize] != name);
+        self.begin(name);
+        self.finish(value);
+    }
+
+    /// Opens a field: its name is there, its value comes with [`ExtFields::finish`].
+    ///
+    /// Names and values come one after the other out of a parser, which cannot hold both.
+    pub(super) fn begin(&mut self, name: &str) {
         let name_start = self.position();
         self.text.push_str(name);
         let value_start = self.position();
+        self.spans.push(Span { name_start, value_start, value_end: value_start });
+    }
+
+    /// Closes the field opened last; an earlier one of the same name is replaced.
+    pub(super) fn finish(&mut self, value: impl std::fmt::Display) {
         let wrote = write!(self.text, "{value}");
         debug_assert!(wrote.is_ok(), "writing into a String does not fail");
         let value_end = self.position();
-        self.spans.push(Span { name_start, value_start, value_end });
+        let Some((last, earlier)) = self.spans.split_last_mut() else {
+            return;
+        };
+        last.value_end = value_end;
+        let name = &self.text[last.name_start as usize..last.value_start as usize];
+        let same =
+            earlier.iter().position(|span| &self.text[span.name_start as usize..span.value_start as usize] == name);
+        if let Some(same) = same {
+            self.spans.remove(same);
+        }
+    }
+
+    /// Drops the field opened last.
+    pub(super) fn abandon(&mut self) {
+        if let Some(last) = self.spans.pop() {
+            self.text.truncate(last.name_start as usize);
+        }
     }
 
     /// Sets `name` when there is a value (Java does not send null fields).

@@ -1,7 +1,7 @@
 //! RocketMQ's words and bytes, pure: no clock, no I/O, no async.
 //!
 //! ```text
-//! frame   u32 length | header word | header | body      (frame.rs, command.rs; JSON or binary header)
+//! frame   u32 length | header word | header | body      (frame/, command.rs; JSON or binary header)
 //! header  typed view of the ext fields, one per request   (headers/, one file per family)
 //! body    record bytes, JSON of Java's dialect, batches   (record.rs, batch.rs, body/)
 //! ```
@@ -9,5 +9,8 @@
 //! Invariants: decode(encode(x)) == x; any split of the input gives the same frames; nothing is allocated by a length
 //! that has not been checked against what is there. Must not know: sockets, brokers, the store's files.
 
+pub mod codes;
 pub mod command;
+pub mod frame;
+pub mod headers;
 pub mod ids;
