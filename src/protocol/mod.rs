@@ -9,8 +9,15 @@
 //! Invariants: decode(encode(x)) == x; any split of the input gives the same frames; nothing is allocated by a length
 //! that has not been checked against what is there. Must not know: sockets, brokers, the store's files.
 
+pub mod batch;
 pub mod codes;
 pub mod command;
 pub mod frame;
 pub mod headers;
 pub mod ids;
+pub mod java_hash;
+pub mod message_id;
+pub mod properties;
+pub mod record;
+pub mod sys_flag;
+pub mod topic_name;
