@@ -149,23 +149,8 @@ pub enum Error {
         first: Place,
     },
     /// Two store directories that are equal or one inside the other.
-    #[error("{place}: {} is {owner} and {relation} {} which is {other} at {first}", .path.display(), .other_path.display())]
-    PathCollision {
-        /// Where the second path stands.
-        place: Place,
-        /// The second path, absolute.
-        path: PathBuf,
-        /// Whose it is.
-        owner: String,
-        /// "the same as", "inside" or "around".
-        relation: &'static str,
-        /// The first path, absolute.
-        other_path: PathBuf,
-        /// Whose it is.
-        other: String,
-        /// Where it stands.
-        first: Place,
-    },
+    #[error("{0}")]
+    PathCollision(Box<PathCollision>),
     /// Neither brokers nor a NameServer.
     #[error("{file}: nothing to run: add a [[broker]] or a [namesrv] table")]
     NothingToRun {
@@ -209,13 +194,40 @@ impl Error {
             | Error::Unsupported { place, .. }
             | Error::Contradiction { place, .. }
             | Error::DuplicateIdentity { place, .. }
-            | Error::PortCollision { place, .. }
-            | Error::PathCollision { place, .. } => Some(place),
+            | Error::PortCollision { place, .. } => Some(place),
+            Error::PathCollision(collision) => Some(&collision.place),
             Error::NothingToRun { .. }
             | Error::BlackListed { .. }
             | Error::NotReloadable { .. }
             | Error::NotImplemented { .. } => None,
         }
+    }
+}
+
+/// Two store directories that are equal or one inside the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathCollision {
+    /// Where the second path stands.
+    pub place: Place,
+    /// The second path, absolute.
+    pub path: PathBuf,
+    /// Whose it is.
+    pub owner: String,
+    /// "the same as", "inside" or "around".
+    pub relation: &'static str,
+    /// The first path, absolute.
+    pub other_path: PathBuf,
+    /// Whose it is.
+    pub other: String,
+    /// Where it stands.
+    pub first: Place,
+}
+
+impl fmt::Display for PathCollision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, other_path) = (self.path.display(), self.other_path.display());
+        write!(f, "{}: {path} is {} and {} {other_path}", self.place, self.owner, self.relation)?;
+        write!(f, ", which is {} at {}", self.other, self.first)
     }
 }
 

@@ -18,8 +18,15 @@
 mod checked;
 mod error;
 pub mod keys;
+mod kinds;
+mod load;
 mod outside;
+mod properties;
+mod raw;
+mod resolve;
+mod rules;
 mod units;
+mod update;
 mod values;
 
 pub use checked::{
@@ -27,5 +34,6 @@ pub use checked::{
     FlushDiskType, Http, KeyIndex, Namesrv, Ports, Registration, Requests, Retention, Role, StoreOptions, Topics,
     Transfer,
 };
-pub use error::{Error, Errors, Place, Warning, Warnings};
+pub use error::{Error, Errors, PathCollision, Place, Warning, Warnings};
 pub use outside::Outside;
+pub use update::{Change, rewrite};

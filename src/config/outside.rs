@@ -17,3 +17,10 @@ pub struct Outside<'a> {
     /// Processors this process may use.
     pub cores: usize,
 }
+
+impl Outside<'_> {
+    /// HOME, or the working directory where there is none.
+    pub(crate) fn home(&self) -> PathBuf {
+        (self.var)("HOME").map_or_else(|| self.current_dir.clone(), PathBuf::from)
+    }
+}

@@ -84,6 +84,12 @@ impl Values {
         entry.unwrap_or(&self.place).clone()
     }
 
+    /// Whether `key` is given anywhere, not only a default.
+    pub fn stands(&self, key: &str) -> bool {
+        let entry = self.entries.get(key);
+        entry.is_some_and(|entry| entry.place.is_some())
+    }
+
     pub fn bool(&self, key: &str) -> bool {
         match self.value(key) {
             Value::Bool(value) => *value,

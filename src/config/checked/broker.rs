@@ -38,7 +38,7 @@ pub struct Broker {
     pub limits: BrokerLimits,
     /// The `.conf` it came from (`include`, `brokerConfigPaths`, ADD_BROKER); none when all of it is in the TOML.
     pub origin: Option<PathBuf>,
-    pub(crate) values: Values,
+    pub(in crate::config) values: Values,
 }
 
 impl Broker {
@@ -49,7 +49,7 @@ impl Broker {
     }
 
     /// The values must have passed `super::super::rules`.
-    pub(crate) fn from_values(values: Values, origin: Option<PathBuf>) -> Broker {
+    pub(in crate::config) fn from_values(values: Values, origin: Option<PathBuf>) -> Broker {
         let main: u16 = values.number("listenPort");
         Broker {
             identity: BrokerIdentity {

@@ -24,7 +24,7 @@ pub struct Container {
     pub worker_threads: usize,
     /// `[container.limits]`.
     pub limits: ContainerLimits,
-    pub(crate) values: Values,
+    pub(in crate::config) values: Values,
 }
 
 impl Container {
@@ -34,7 +34,7 @@ impl Container {
         self.values.effective()
     }
 
-    pub(crate) fn from_values(values: Values) -> Container {
+    pub(in crate::config) fn from_values(values: Values) -> Container {
         let main: u16 = values.number("listenPort");
         Container {
             home: values.optional_path("rocketmqHome"),
@@ -81,11 +81,12 @@ pub struct ContainerLimits {
 pub struct Http {
     /// `listen`.
     pub listen: SocketAddr,
+    pub(in crate::config) values: Values,
 }
 
 impl Http {
-    pub(crate) fn from_values(values: &Values) -> Http {
-        Http { listen: values.endpoint("listen") }
+    pub(in crate::config) fn from_values(values: Values) -> Http {
+        Http { listen: values.endpoint("listen"), values }
     }
 }
 
@@ -110,7 +111,7 @@ pub struct Namesrv {
     pub order_message: bool,
     /// `deleteTopicWithBrokerRegistration`: a topic missing from a registration is removed.
     pub delete_topic_with_registration: bool,
-    pub(crate) values: Values,
+    pub(in crate::config) values: Values,
 }
 
 impl Namesrv {
@@ -120,7 +121,7 @@ impl Namesrv {
         self.values.effective()
     }
 
-    pub(crate) fn from_values(values: Values) -> Namesrv {
+    pub(in crate::config) fn from_values(values: Values) -> Namesrv {
         Namesrv {
             bind: values.ip("bindAddress"),
             port: values.number("listenPort"),

@@ -6,6 +6,10 @@ mod broker;
 mod container;
 mod store;
 
+use std::path::PathBuf;
+
+use super::raw::RawEntry;
+
 pub use broker::{Addresses, Broker, BrokerLimits, DelayLevels, Ports, Registration, Requests, Role, Topics};
 pub use container::{Container, ContainerLimits, ContainerPorts, Http, Namesrv};
 pub use store::{Flush, FlushDiskType, KeyIndex, Retention, StoreOptions, Transfer};
@@ -21,4 +25,8 @@ pub struct Config {
     pub namesrv: Option<Namesrv>,
     /// `[[broker]]` in the order of the file, then `brokerConfigPaths`.
     pub brokers: Vec<Broker>,
+    /// `[defaults]`, for brokers that come later.
+    pub(in crate::config) defaults: Vec<RawEntry>,
+    /// What relative paths are relative to.
+    pub(in crate::config) current_dir: PathBuf,
 }

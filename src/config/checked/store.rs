@@ -70,7 +70,7 @@ impl StoreOptions {
         self.root.join("lock")
     }
 
-    pub(crate) fn from_values(values: &Values) -> StoreOptions {
+    pub(in crate::config) fn from_values(values: &Values) -> StoreOptions {
         let root = values.path("storePathRootDir");
         let commit_log = values.optional_path("storePathCommitLog").unwrap_or_else(|| root.join("commitlog"));
         StoreOptions {
