@@ -244,6 +244,18 @@ fn hint(nearest: &Option<&'static str>) -> String {
 pub struct Errors(pub Vec<Error>);
 
 impl Errors {
+    /// The main file cannot be read.
+    #[must_use]
+    pub fn unreadable(path: &Path, error: &std::io::Error) -> Errors {
+        Errors(vec![Error::Unreadable { place: None, path: path.to_owned(), reason: error.to_string() }])
+    }
+
+    /// Whether UPDATE_BROKER_CONFIG is to be answered with NO_PERMISSION (16) instead of an ordinary error.
+    #[must_use]
+    pub fn is_black_listed(&self) -> bool {
+        matches!(self.0.as_slice(), [Error::BlackListed { .. }])
+    }
+
     pub(crate) fn push(&mut self, error: Error) {
         self.0.push(error);
     }
@@ -251,6 +263,8 @@ impl Errors {
     /// `value` if there is no problem.
     pub(crate) fn or<T>(mut self, value: Option<T>) -> Result<T, Errors> {
         self.0.sort_by(|a, b| a.place().cmp(&b.place()));
+        // A mistake in [defaults] is found once for each broker.
+        self.0.dedup();
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
             _ => {

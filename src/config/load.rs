@@ -17,16 +17,21 @@ use super::values::{Entry, Value, Values};
 pub(super) const INCLUDE: &str = "include";
 
 impl Config {
-    /// Reads the TOML `text` of `file` and every file it names.
+    /// Reads the `text` of `file` and every file it names. A `.conf` or `.properties` file is a Java container's.
     ///
     /// # Errors
     /// Every problem found, in the order of file and line.
-    pub fn load(file: &Path, text: &str, outside: &Outside<'_>) -> Result<(Config, Warnings), Errors> {
+    pub fn load(file: &Path, text: &str, outside: &Outside) -> Result<(Config, Warnings), Errors> {
         let mut findings = Findings::default();
         let file: Arc<Path> = file.into();
-        let document = read_toml(&file, text, &mut findings.errors);
+        let document = if is_properties(&file) {
+            let container = Some(read_properties(&file, text));
+            Some(Document { container, ..Document::default() })
+        } else {
+            read_toml(&file, text, &mut findings.errors)
+        };
         let start = Place { file, line: 1 };
-        let config = build(&start, &document, outside, &mut findings);
+        let config = document.and_then(|document| build(&start, &document, outside, &mut findings));
         let config = findings.errors.or(config)?;
         Ok((config, findings.warnings))
     }
@@ -36,7 +41,7 @@ impl Config {
     ///
     /// # Errors
     /// Every problem found in the file.
-    pub fn broker_from_conf(&self, path: &Path, outside: &Outside<'_>) -> Result<(Broker, Warnings), Errors> {
+    pub fn broker_from_conf(&self, path: &Path, outside: &Outside) -> Result<(Broker, Warnings), Errors> {
         let mut findings = Findings::default();
         let source =
             read_conf(path, None, outside, &mut findings.errors).map(|table| Source::conf(table, path.to_owned()));
@@ -60,8 +65,12 @@ impl Config {
     }
 }
 
+fn is_properties(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "conf" || extension == "properties")
+}
+
 /// None when something that others depend on is wrong; then `findings` says what.
-fn build(start: &Place, document: &Document, outside: &Outside<'_>, findings: &mut Findings) -> Option<Config> {
+fn build(start: &Place, document: &Document, outside: &Outside, findings: &mut Findings) -> Option<Config> {
     let defaults = document.defaults.as_ref().map_or_else(Vec::new, |table| table.entries.clone());
     let container = build_container(start, document, outside, findings);
     let sources = broker_sources(document, container.as_ref(), outside, findings);
@@ -78,7 +87,8 @@ fn build(start: &Place, document: &Document, outside: &Outside<'_>, findings: &m
         let before = &config.brokers[..index];
         check_neighbours(&config, before, broker, &mut findings.errors);
     }
-    if sources.is_empty() && config.namesrv.is_none() {
+    let names_brokers = !document.brokers.is_empty() || !config.container.values.list("brokerConfigPaths").is_empty();
+    if !names_brokers && config.namesrv.is_none() {
         let file = start.file.display().to_string();
         findings.errors.push(Error::NothingToRun { file });
     }
@@ -87,12 +97,7 @@ fn build(start: &Place, document: &Document, outside: &Outside<'_>, findings: &m
 
 type Process = (Container, Option<Namesrv>);
 
-fn build_container(
-    start: &Place,
-    document: &Document,
-    outside: &Outside<'_>,
-    findings: &mut Findings,
-) -> Option<Process> {
+fn build_container(start: &Place, document: &Document, outside: &Outside, findings: &mut Findings) -> Option<Process> {
     let (place, entries) = match &document.container {
         Some(table) => (&table.place, table.entries.as_slice()),
         None => (start, [].as_slice()),
@@ -117,7 +122,7 @@ fn build_container(
 }
 
 /// The NameServers when the file names none: the environment's, else the one inside.
-fn namesrv_addrs(inside: Option<&Namesrv>, outside: &Outside<'_>, errors: &mut Errors) -> Option<Value> {
+fn namesrv_addrs(inside: Option<&Namesrv>, outside: &Outside, errors: &mut Errors) -> Option<Value> {
     const VARIABLE: &str = "NAMESRV_ADDR";
     if let Some(text) = (outside.var)(VARIABLE).filter(|text| !text.trim().is_empty()) {
         let value = Kind::Addresses.read(&RawValue::Text(text.clone()));
@@ -166,7 +171,7 @@ impl Source {
 fn broker_sources(
     document: &Document,
     process: Option<&Process>,
-    outside: &Outside<'_>,
+    outside: &Outside,
     findings: &mut Findings,
 ) -> Vec<Source> {
     let tables = document.brokers.iter();
@@ -183,7 +188,7 @@ fn broker_sources(
 }
 
 /// A `[[broker]]` table with its `include` read; none when that is not possible.
-fn broker_table(table: &RawTable, outside: &Outside<'_>, findings: &mut Findings) -> Option<Source> {
+fn broker_table(table: &RawTable, outside: &Outside, findings: &mut Findings) -> Option<Source> {
     let (include, own): (Vec<&RawEntry>, Vec<&RawEntry>) = table.entries.iter().partition(|entry| entry.key == INCLUDE);
     let mut source = Source { place: table.place.clone(), entries: Vec::new(), origin: None };
     if let Some(entry) = include.first() {
@@ -213,7 +218,7 @@ fn beside(place: &Place, path: &str) -> PathBuf {
     }
 }
 
-fn read_conf(path: &Path, named_at: Option<&Place>, outside: &Outside<'_>, errors: &mut Errors) -> Option<RawTable> {
+fn read_conf(path: &Path, named_at: Option<&Place>, outside: &Outside, errors: &mut Errors) -> Option<RawTable> {
     match (outside.read)(path) {
         Ok(text) => Some(read_properties(&path.into(), &text)),
         Err(error) => {
@@ -227,12 +232,13 @@ fn read_conf(path: &Path, named_at: Option<&Place>, outside: &Outside<'_>, error
     }
 }
 
-fn build_broker(
-    source: &Source,
-    defaults: &[RawEntry],
-    outside: &Outside<'_>,
-    findings: &mut Findings,
-) -> Option<Broker> {
+fn build_broker(source: &Source, defaults: &[RawEntry], outside: &Outside, findings: &mut Findings) -> Option<Broker> {
+    let misplaced = defaults.iter().chain(&source.entries).filter(|entry| entry.key == INCLUDE);
+    findings.errors.0.extend(misplaced.map(|entry| Error::WrongForm {
+        place: entry.place.clone(),
+        name: INCLUDE.to_owned(),
+        expected: "a key of a [[broker]] table",
+    }));
     let values = resolve(
         Section::Broker,
         &source.place,
@@ -247,7 +253,7 @@ fn build_broker(
 }
 
 /// `[defaults]` without a broker is checked as if there were one, so that mistakes show before the first ADD_BROKER.
-fn check_unused_defaults(start: &Place, defaults: &[RawEntry], outside: &Outside<'_>, findings: &mut Findings) {
+fn check_unused_defaults(start: &Place, defaults: &[RawEntry], outside: &Outside, findings: &mut Findings) {
     let name =
         RawEntry { key: "brokerName".to_owned(), value: RawValue::Text("broker".to_owned()), place: start.clone() };
     let source = Source { place: start.clone(), entries: vec![name], origin: None };

@@ -16,6 +16,7 @@
 //! Must not know: who uses an option.
 
 mod checked;
+mod document;
 mod error;
 pub mod keys;
 mod kinds;
@@ -25,6 +26,7 @@ mod properties;
 mod raw;
 mod resolve;
 mod rules;
+mod summary;
 mod units;
 mod update;
 mod values;
@@ -34,6 +36,17 @@ pub use checked::{
     FlushDiskType, Http, KeyIndex, Namesrv, Ports, Registration, Requests, Retention, Role, StoreOptions, Topics,
     Transfer,
 };
+pub use document::document;
 pub use error::{Error, Errors, PathCollision, Place, Warning, Warnings};
-pub use outside::Outside;
+pub use outside::{Outside, ReadText, Variable};
+pub use summary::summary;
 pub use update::{Change, rewrite};
+
+/// The configuration used when there is no `container.toml`: a NameServer and two brokers on loopback.
+pub const BUILT_IN: &str = include_str!("../../container.toml");
+
+/// How messages name [`BUILT_IN`].
+pub const BUILT_IN_NAME: &str = "built-in container.toml";
+
+#[cfg(test)]
+mod tests;

@@ -4,12 +4,17 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+/// Reads a whole text file.
+pub type ReadText = Box<dyn Fn(&Path) -> io::Result<String> + Send + Sync>;
+/// Looks up an environment variable.
+pub type Variable = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// The machine as the configuration sees it.
-pub struct Outside<'a> {
-    /// Reads a whole text file.
-    pub read: &'a dyn Fn(&Path) -> io::Result<String>,
-    /// Environment variables: NAMESRV_ADDR, ROCKETMQ_HOME and HOME are asked for.
-    pub var: &'a dyn Fn(&str) -> Option<String>,
+pub struct Outside {
+    /// The one door to files.
+    pub read: ReadText,
+    /// NAMESRV_ADDR, ROCKETMQ_HOME and HOME are asked for.
+    pub var: Variable,
     /// The default of `brokerIP1`.
     pub local_address: IpAddr,
     /// What relative paths are relative to.
@@ -18,7 +23,7 @@ pub struct Outside<'a> {
     pub cores: usize,
 }
 
-impl Outside<'_> {
+impl Outside {
     /// HOME, or the working directory where there is none.
     pub(crate) fn home(&self) -> PathBuf {
         (self.var)("HOME").map_or_else(|| self.current_dir.clone(), PathBuf::from)

@@ -74,15 +74,14 @@ pub struct Document {
 
 const TABLES: [&str; 5] = ["container", "http", "namesrv", "defaults", "broker"];
 
-/// Splits a TOML text into its tables. Problems go to `errors`; what could be read is returned all the same.
-pub fn read_toml(file: &Arc<Path>, text: &str, errors: &mut Errors) -> Document {
+/// Splits a TOML text into its tables; none when it is not TOML. Problems go to `errors`.
+pub fn read_toml(file: &Arc<Path>, text: &str, errors: &mut Errors) -> Option<Document> {
     let lines = Lines { file, text };
     let (root, problems) = DeTable::parse_recoverable(text);
-    for problem in problems {
-        errors.push(Error::Syntax {
-            place: lines.place(problem.span().map_or(0, |span| span.start)),
-            message: problem.message().to_owned(),
-        });
+    if !problems.is_empty() {
+        // What the parser guessed behind a mistake would only give errors that nobody made.
+        errors.0.extend(problems.iter().map(|problem| lines.syntax(problem)));
+        return None;
     }
     let mut document = Document::default();
     for (name, value) in root.get_ref() {
@@ -109,7 +108,7 @@ pub fn read_toml(file: &Arc<Path>, text: &str, errors: &mut Errors) -> Document 
             _ => errors.push(lines.wrong_form(name, "a table in square brackets")),
         }
     }
-    document
+    Some(document)
 }
 
 struct Lines<'a> {
@@ -121,6 +120,13 @@ impl Lines<'_> {
     fn place(&self, offset: usize) -> Place {
         let before = &self.text.as_bytes()[..offset.min(self.text.len())];
         Place { file: self.file.clone(), line: 1 + before.iter().filter(|byte| **byte == b'\n').count() }
+    }
+
+    fn syntax(&self, problem: &toml::de::Error) -> Error {
+        Error::Syntax {
+            place: self.place(problem.span().map_or(0, |span| span.start)),
+            message: problem.message().to_owned(),
+        }
     }
 
     fn wrong_form(&self, name: &Spanned<DeString<'_>>, expected: &'static str) -> Error {

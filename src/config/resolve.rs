@@ -179,7 +179,7 @@ impl Substitutions {
 
 /// The computed default of a key of `[container]`. `namesrvAddr` without environment is left to the caller, who knows
 /// whether there is a NameServer inside.
-pub fn container_default(key: &str, outside: &Outside<'_>) -> Option<Value> {
+pub fn container_default(key: &str, outside: &Outside) -> Option<Value> {
     match key {
         "serverWorkerThreads" => {
             let threads = outside.cores.clamp(1, 8);
@@ -191,7 +191,7 @@ pub fn container_default(key: &str, outside: &Outside<'_>) -> Option<Value> {
 }
 
 /// The computed default of a key of `[namesrv]`.
-pub fn namesrv_default(key: &str, container: &Values, outside: &Outside<'_>) -> Option<Value> {
+pub fn namesrv_default(key: &str, container: &Values, outside: &Outside) -> Option<Value> {
     match key {
         "bindAddress" => Some(Value::Ip(container.ip("bindAddress"))),
         "kvConfigPath" => Some(Value::Path(outside.home().join("namesrv/kvConfig.json"))),
@@ -200,7 +200,7 @@ pub fn namesrv_default(key: &str, container: &Values, outside: &Outside<'_>) -> 
 }
 
 /// The computed default of a key of a broker, from those before it in the table.
-pub fn broker_default(key: &str, broker: &Values, outside: &Outside<'_>) -> Option<Value> {
+pub fn broker_default(key: &str, broker: &Values, outside: &Outside) -> Option<Value> {
     match key {
         "haListenPort" => Some(Value::Int(broker.number::<i64>("listenPort") + 1)),
         "brokerIP1" => Some(Value::Ip(outside.local_address)),

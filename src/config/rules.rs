@@ -212,7 +212,7 @@ fn check_directories(current_dir: &Path, other: &Broker, new: &Broker, errors: &
                 other_path,
                 other: owner(other_key, other),
                 first: other.values.place(other_key),
-            }));
+            })));
             return;
         }
     }

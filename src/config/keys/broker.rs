@@ -6,6 +6,7 @@ const MIB: i64 = 1 << 20;
 const HOUR: i64 = 3_600_000;
 
 pub(super) const KEYS: &[Key] = &[
+    Key::computed("include", Kind::Path, "none", "Java .conf file merged under this table; only in [[broker]]."),
     Key::new("brokerClusterName", Kind::Name, "DefaultCluster", "Cluster the broker belongs to."),
     Key::required("brokerName", Kind::Name, "Name of the broker, shared by a master and its slaves."),
     Key::new("brokerId", int(0, i64::MAX), "0", "0 for a master, more for a slave."),

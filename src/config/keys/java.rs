@@ -1,4 +1,4 @@
-//! Names that Java knows: read as setters from the 5.5.0 jars, without those this program implements.
+//! Names that Java knows, read as setters from the 5.5.0 jars. A name that is implemented later need not be removed.
 
 use super::{Refused, Section};
 
@@ -57,7 +57,7 @@ pub(super) const FOLKLORE: &[(&str, &str)] = &[
     ("mapedFileSizeConsumeQueue", "Java ignores this spelling since 4.9: write mappedFileSizeConsumeQueue"),
 ];
 
-/// The names Java knows in `section` beyond the implemented and the refused ones.
+/// The names Java knows in `section` beyond the refused ones; implemented ones may be among them.
 pub(super) fn names(section: Section) -> impl Iterator<Item = &'static str> {
     let lists: &[&'static str] = match section {
         Section::Container => &[CONTAINER_CONFIG, NETTY_SERVER_CONFIG, NETTY_CLIENT_CONFIG],

@@ -57,7 +57,7 @@ impl Section {
 
     /// The names Java 5.5.0 knows and this program does not implement.
     pub fn known_to_java(self) -> impl Iterator<Item = &'static str> {
-        java::names(self)
+        java::names(self).filter(move |name| self.key(name).is_none())
     }
 
     /// What to say about a name people copy from each other and no RocketMQ ever read.
