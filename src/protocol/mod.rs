@@ -10,14 +10,17 @@
 //! that has not been checked against what is there. Must not know: sockets, brokers, the store's files.
 
 pub mod batch;
+pub mod body;
 pub mod codes;
 pub mod command;
 pub mod frame;
 pub mod headers;
 pub mod ids;
 pub mod java_hash;
+pub mod json;
 pub mod message_id;
 pub mod properties;
+pub mod properties_text;
 pub mod record;
 pub mod sys_flag;
 pub mod topic_name;
