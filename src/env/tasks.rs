@@ -15,6 +15,8 @@ pub enum TaskKind {
     Listener,
     /// Reads and writes one connection. Cancel: drains its answers, then closes. Error: closes the connection.
     Connection,
+    /// Watches the outgoing connections of one client. Cancel: drains and closes them.
+    Outgoing,
     /// Owns one broker. Cancel: ordered stop. Error or panic: the supervisor restarts the broker with back-off.
     BrokerActor,
     /// Reads messages for one pull. Cancel: ignored, it is short. Error: that pull is answered with an error.

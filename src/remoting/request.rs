@@ -1,0 +1,145 @@
+//! One request and the duty to answer it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::Connection;
+use crate::env::mailbox::oneshot;
+use crate::protocol::codes::{language, response, version};
+use crate::protocol::command::{Command, FLAG_RESPONSE, Serialization};
+
+/// Who answers the requests of a port.
+pub trait Service: Send + Sync + 'static {
+    /// Takes one request. Called on the connection's task, in the order of arrival: it must not block, and it may answer at
+    /// once or later from anywhere. A panic closes this connection only.
+    fn request(&self, request: Request);
+
+    /// The connection has ended; called once, after its last request.
+    fn closed(&self, connection: &Connection);
+}
+
+/// A request as it came from a peer.
+#[derive(Debug)]
+pub struct Request {
+    /// The frame.
+    pub command: Command,
+    /// Where its answer goes.
+    pub reply: ReplySlot,
+    /// Where it came from.
+    pub connection: Connection,
+}
+
+/// Something that counts requests until they are answered (`dispatch::Admission`).
+pub trait Gate: Send + Sync {
+    /// A request of `bytes` bytes that was let in under `lane` has been answered.
+    fn leave(&self, lane: usize, bytes: usize);
+}
+
+/// Answers its request exactly once: by [`answer`](ReplySlot::answer), or, if it is dropped before, with code 1, so that
+/// no client waits for nothing.
+#[must_use = "dropping the slot answers with an error"]
+pub struct ReplySlot {
+    opaque: i32,
+    serialization: Serialization,
+    oneway: bool,
+    bytes: usize,
+    /// Taken when answered.
+    target: Option<Target>,
+    gate: Option<(Arc<dyn Gate>, usize)>,
+}
+
+enum Target {
+    Connection(Connection),
+    /// A caller in this process.
+    Local(oneshot::Sender<Command>),
+}
+
+impl ReplySlot {
+    /// `bytes` is the length of the request's frame; it is given back when the slot is answered.
+    pub(super) fn new(connection: Connection, request: &Command, bytes: usize) -> ReplySlot {
+        connection.request_begins(bytes);
+        ReplySlot::to(Target::Connection(connection), request, bytes)
+    }
+
+    /// A slot for a request made inside this process: the answer arrives at the receiver.
+    pub fn local(request: &Command) -> (ReplySlot, oneshot::Receiver<Command>) {
+        let (sender, receiver) = oneshot::channel();
+        (ReplySlot::to(Target::Local(sender), request, 0), receiver)
+    }
+
+    fn to(target: Target, request: &Command, bytes: usize) -> ReplySlot {
+        ReplySlot {
+            opaque: request.opaque,
+            serialization: request.serialization,
+            oneway: request.is_oneway(),
+            bytes,
+            target: Some(target),
+            gate: None,
+        }
+    }
+
+    /// Answers. Opaque, response flag, header codec, version and language are set here; a oneway request's answer is dropped.
+    pub fn answer(mut self, response: Command) {
+        self.finish(response);
+    }
+
+    /// Whether the client wants no answer, so that none needs to be built.
+    #[must_use]
+    pub fn is_oneway(&self) -> bool {
+        self.oneway
+    }
+
+    /// Length of the request's frame in bytes.
+    #[must_use]
+    pub fn request_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Lets `gate` know when the request is answered. A slot passes one gate.
+    pub fn pass(&mut self, gate: Arc<dyn Gate>, lane: usize) {
+        assert!(self.gate.is_none(), "a request passes one gate");
+        self.gate = Some((gate, lane));
+    }
+
+    fn finish(&mut self, mut response: Command) {
+        let Some(target) = self.target.take() else {
+            return;
+        };
+        if let Some((gate, lane)) = self.gate.take() {
+            gate.leave(lane, self.bytes);
+        }
+        response.opaque = self.opaque;
+        response.flag = FLAG_RESPONSE;
+        response.serialization = self.serialization;
+        response.version = version::OURS;
+        response.language = language::RUST;
+        match target {
+            Target::Connection(connection) => connection.request_ends(self.bytes, (!self.oneway).then_some(response)),
+            Target::Local(sender) => {
+                // A caller that went away needs no answer.
+                let _ = sender.send(response);
+            }
+        }
+    }
+}
+
+impl Drop for ReplySlot {
+    fn drop(&mut self) {
+        if self.target.is_some() {
+            self.finish(Command {
+                code: response::SYSTEM_ERROR,
+                remark: Some(
+                    "the request was given up before it was answered, the broker is probably stopping; try again"
+                        .to_owned(),
+                ),
+                ..Command::default()
+            });
+        }
+    }
+}
+
+impl fmt::Debug for ReplySlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplySlot").field("opaque", &self.opaque).field("oneway", &self.oneway).finish_non_exhaustive()
+    }
+}
