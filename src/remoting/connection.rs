@@ -203,14 +203,14 @@ impl Connection {
 
     fn check_room(&self, outbox: &Outbox, command: &Command) -> Result<(), PushError> {
         let limits = self.shared.transport.limits();
-        let length = weight(command);
         if outbox.closed {
             return Err(PushError::Closed(outbox.closing.unwrap_or(CloseReason::Peer)));
         }
         if let Some(reason) = outbox.closing {
             return Err(PushError::Closed(reason));
         }
-        if length > FRAME_WEIGHT_MAX {
+        let length = frame_length_max(command);
+        if length > frame::MAX_FRAME {
             return Err(PushError::TooLong { length });
         }
         if outbox.commands.len() >= limits.outbox_frames || outbox.bytes >= limits.outbox_bytes {
@@ -421,9 +421,11 @@ fn stamp_request(command: &mut Command) {
     }
 }
 
-/// A frame's head needs more bytes than the texts in it: quotes, escapes, fixed fields. This much is kept free for it.
-const HEAD_ROOM: usize = 1024 * 1024;
-const FRAME_WEIGHT_MAX: usize = frame::MAX_FRAME - HEAD_ROOM;
+/// Upper bound of a command's frame: JSON may write one byte of text as six.
+fn frame_length_max(command: &Command) -> usize {
+    let body = command.body.len();
+    body + (weight(command) - body).saturating_mul(6)
+}
 
 /// Bytes a command counts for while it waits; a little more than its frame.
 pub(super) fn weight(command: &Command) -> usize {
@@ -434,8 +436,8 @@ pub(super) fn weight(command: &Command) -> usize {
 
 /// The answer itself, or, when no frame can carry it, one that says so.
 fn fitting(answer: Command) -> Command {
-    let length = weight(&answer);
-    if length <= FRAME_WEIGHT_MAX {
+    let length = frame_length_max(&answer);
+    if length <= frame::MAX_FRAME {
         return answer;
     }
     Command {

@@ -57,14 +57,13 @@ fn judge(seen: Seen, now: Sight, rules: Rules) -> (Seen, Option<CloseReason>) {
     let same_frame = now.in_frame && now.frames == seen.frames;
     let frame_sweeps = if same_frame { seen.frame_sweeps + 1 } else { 0 };
     let after = Seen { progress: now.progress, frames: now.frames, quiet_sweeps, frame_sweeps };
-    let slow_frame_limit = if rules.partial_short { rules.slow_frame_sweeps } else { rules.idle_sweeps };
-    let reason = if now.blocked && quiet_sweeps >= rules.idle_sweeps {
-        Some(CloseReason::SlowPeer)
-    } else if now.blocked && quiet_sweeps >= rules.slow_frame_sweeps && rules.outbound_spent {
+    let frame_limit = if rules.partial_short { rules.slow_frame_sweeps } else { rules.idle_sweeps };
+    let blocked_limit = if rules.outbound_spent { rules.slow_frame_sweeps } else { rules.idle_sweeps };
+    let reason = if now.blocked && quiet_sweeps >= blocked_limit {
         Some(CloseReason::SlowPeer)
     } else if quiet_sweeps >= rules.idle_sweeps {
         Some(CloseReason::Idle)
-    } else if frame_sweeps >= slow_frame_limit {
+    } else if frame_sweeps >= frame_limit {
         Some(CloseReason::SlowFrame)
     } else {
         None
