@@ -1,4 +1,3 @@
-import java.util.Set;
 import java.util.TreeSet;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.exception.MQBrokerException;
@@ -21,12 +20,12 @@ final class Admin {
         Received received = new Received();
         received.start(env.push(group), topic, "*");
         env.sendMany(topic, "x", 20);
-        env.eventually("20 received", 30, () -> received.count() == 20);
+        env.eventually("20 received", 60, () -> received.count() == 20);
         Thread.sleep(50);
         long since = System.currentTimeMillis();
         Thread.sleep(50);
         env.sendMany(topic, "y", 20);
-        env.eventually("20 more received", 30, () -> received.count() == 40);
+        env.eventually("20 more received", 60, () -> received.count() == 40);
         var offsets = env.admin.resetOffsetByTimestamp(topic, group, since, true);
         env.equal("queues reset", 2 * env.masters().size(), offsets.size());
         env.eventually("20 received again", 90, () -> received.count() >= 60);
@@ -48,7 +47,7 @@ final class Admin {
         Received received = new Received();
         DefaultMQPushConsumer one = received.start(env.push(group), topic, "a || b");
         DefaultMQPushConsumer two = received.start(env.push(group), topic, "a || b");
-        env.eventually("two members", 30, () -> online(env, group) == 2);
+        env.eventually("two members", 60, () -> online(env, group) == 2);
         var connection = env.admin.examineConsumerConnectionInfo(group);
         env.equal("consume type", "CONSUME_PASSIVELY", connection.getConsumeType().name());
         env.equal("model", "CLUSTERING", connection.getMessageModel().name());
@@ -70,7 +69,7 @@ final class Admin {
         env.sendMany(topic, "x", 10);
         Received received = new Received();
         DefaultMQPushConsumer consumer = received.start(env.push(group), topic, "*");
-        env.eventually("10 received", 30, () -> received.count() == 10);
+        env.eventually("10 received", 60, () -> received.count() == 10);
         env.eventually("no lag after the offsets are committed", 30,
             () -> env.admin.examineConsumeStats(group, topic).computeTotalDiff() == 0);
         consumer.shutdown();
@@ -84,12 +83,12 @@ final class Admin {
         String group = env.unique("g-running");
         Received received = new Received();
         DefaultMQPushConsumer consumer = received.start(env.push(group), topic, "*");
-        env.eventually("a member", 30, () -> online(env, group) == 1);
+        env.eventually("a member", 60, () -> online(env, group) == 1);
         String id = consumer.getDefaultMQPushConsumerImpl().getmQClientFactory().getClientId();
         var info = env.admin.getConsumerRunningInfo(group, id, false);
         env.that("subscription of " + id, info.getSubscriptionSet().stream().anyMatch(s -> s.getTopic().equals(topic)));
         env.sendMany(topic, "x", 1);
-        env.eventually("received", 30, () -> received.count() == 1);
+        env.eventually("received", 60, () -> received.count() == 1);
         var sent = received.snapshot().get(0);
         var result = env.admin.consumeMessageDirectly(group, id, topic, Compat.offsetId(sent));
         env.equal("consumed directly", "CR_SUCCESS", result.getConsumeResult().name());
@@ -100,8 +99,8 @@ final class Admin {
         String topic = env.topic("delete", 2);
         env.sendMany(topic, "x", 4);
         env.admin.deleteTopicInBroker(new TreeSet<>(env.masters().values()), topic);
-        env.admin.deleteTopicInNameServer(Set.of(env.shared.namesrv), "DefaultCluster", topic);
-        env.eventually("route gone", 30, () -> {
+        Compat.deleteTopicInNameServer(env.admin, env.shared.namesrv, topic);
+        env.eventually("route gone", 60, () -> {
             try {
                 return env.admin.examineTopicRouteInfo(topic).getBrokerDatas().isEmpty();
             } catch (MQClientException e) {

@@ -33,7 +33,7 @@ final class Consume {
                 expected.add(tags[i % 4] + i);
             }
         }
-        env.eventually("40 received", 30, () -> received.count() >= 40);
+        env.eventually("40 received", 60, () -> received.count() >= 40);
         env.equal("bodies", expected, received.distinct());
         env.equal("duplicates", 0, received.duplicates());
     }
@@ -44,7 +44,7 @@ final class Consume {
         Received received = new Received();
         received.start(env.push(env.unique("g-poll")), topic, "*");
         env.sendMany(topic, "warm", 1);
-        env.eventually("first message", 30, () -> received.count() == 1);
+        env.eventually("first message", 60, () -> received.count() == 1);
         long worst = 0;
         for (int i = 1; i <= 10; i++) {
             Thread.sleep(100);
@@ -70,7 +70,7 @@ final class Consume {
         }
         env.sendMany(topic, "b", 40);
         for (Received one : received) {
-            env.eventually("40 received", 30, () -> one.count() >= 40);
+            env.eventually("40 received", 60, () -> one.count() >= 40);
             env.equal("bodies", Send.expected("b", 40), one.distinct());
             env.equal("duplicates", 0, one.duplicates());
         }
@@ -83,7 +83,7 @@ final class Consume {
         Received first = new Received();
         DefaultMQPushConsumer consumer = first.start(env.push(group), topic, "*");
         env.sendMany(topic, "x", 50);
-        env.eventually("50 received", 30, () -> first.count() == 50);
+        env.eventually("50 received", 60, () -> first.count() == 50);
         consumer.shutdown();
         env.sendMany(topic, "y", 50);
         Received second = new Received();
@@ -98,7 +98,7 @@ final class Consume {
         env.sendMany(topic, "old", 20);
         Received received = new Received();
         received.start(env.push(env.unique("g-first"), ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET), topic, "*");
-        env.eventually("old messages received", 30, () -> received.count() >= 20);
+        env.eventually("old messages received", 60, () -> received.count() >= 20);
         env.equal("bodies", Send.expected("old", 20), received.distinct());
     }
 
@@ -114,7 +114,7 @@ final class Consume {
         env.sendMany(topic, "new", 20);
         TreeSet<String> expected = Send.expected("old", 20);
         expected.addAll(Send.expected("new", 20));
-        env.eventually("young queues are read from their start", 30, () -> received.count() >= 40);
+        env.eventually("young queues are read from their start", 60, () -> received.count() >= 40);
         env.equal("bodies", expected, received.distinct());
     }
 
@@ -127,7 +127,7 @@ final class Consume {
         Received received = new Received();
         received.start(consumer, topic, "*");
         env.sendMany(topic, "new", 10);
-        env.eventually("young queues are read from their start", 30, () -> received.count() >= 20);
+        env.eventually("young queues are read from their start", 60, () -> received.count() >= 20);
     }
 
     /** Bodies larger than one pull answer may carry are still delivered, one by one. */
@@ -153,7 +153,7 @@ final class Consume {
             return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
         });
         consumer.start();
-        env.eventually("6 MiB received", 30, () -> six.getCount() == 0);
+        env.eventually("6 MiB received", 60, () -> six.getCount() == 0);
         env.equal("bodies", 6, first.size());
     }
 }

@@ -142,7 +142,7 @@ final class Env {
     }
 
     private void awaitRoute(String topic, int brokers) throws Exception {
-        eventually("route of " + topic, 30, () -> {
+        eventually("route of " + topic, 60, () -> {
             try {
                 return admin.examineTopicRouteInfo(topic).getQueueDatas().size() == brokers;
             } catch (Exception e) {
@@ -163,6 +163,8 @@ final class Env {
         consumer.setInstanceName(unique("push"));
         consumer.setClientIP("127.0.0.1");
         consumer.setConsumeFromWhere(from);
+        consumer.setPollNameServerInterval(1000);
+        consumer.setPersistConsumerOffsetInterval(1000);
         consumer.setConsumeThreadMin(4);
         consumer.setConsumeThreadMax(4);
         closing.push(consumer::shutdown);

@@ -29,7 +29,7 @@ final class Lite {
 
     private static List<String> poll(Env env, DefaultLitePullConsumer consumer, int n) throws Exception {
         List<String> bodies = new ArrayList<>();
-        env.eventually(n + " polled", 30, () -> {
+        env.eventually(n + " polled", 60, () -> {
             for (MessageExt message : consumer.poll(200)) {
                 bodies.add(Env.body(message));
             }
@@ -98,7 +98,7 @@ final class Lite {
         poll(env, consumer, 10);
         consumer.commitSync();
         MessageQueue queue = consumer.fetchMessageQueues(topic).iterator().next();
-        env.eventually("committed", 20, () -> consumer.committed(queue) == 10);
+        env.eventually("committed", 60, () -> consumer.committed(queue) == 10);
         consumer.shutdown();
         env.sendMany(topic, "d", 3);
         DefaultLitePullConsumer next = consumer(env, group);

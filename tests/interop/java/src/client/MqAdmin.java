@@ -13,16 +13,21 @@ import org.apache.rocketmq.tools.command.MQAdminStartup;
  *
  * <pre>java -cp CP MqAdmin namesrvAddr script [NAME=value ...]</pre>
  *
+ * Before the script it makes a topic with messages, a consumer group and a producer that stay online, and gives the
+ * script their names: NAMESRV BROKER_A BROKER_B TOPIC GROUP PRODUCER CLIENT MSG_ID UNIQ_KEY KEY.
+ *
  * A script has one command a line, blank-separated words ('...' keeps blanks), then indented lines with what the
  * output must contain: "= text" a regular expression, "! text" one that must not be found, "> NAME regex" keeps
  * group 1 as $NAME for later lines. A line "~ 10" before them repeats the command until they hold, for 10 seconds.
  * Exceptions in the output fail a command unless a "? text" line expects them. # starts a comment.
  */
 public final class MqAdmin {
-    private static final Pattern EXCEPTION = Pattern.compile("(?m)^(\\S*Exception|Caused by|java\\.|org\\.apache).*");
+    private static final Pattern EXCEPTION = Pattern.compile("(?m)^([\\w.]+Exception(:|$)|Caused by:).*");
 
     private final String namesrv;
     private final java.util.Map<String, String> names = new java.util.TreeMap<>(java.util.Comparator.reverseOrder());
+    private volatile String running;
+    private volatile ByteArrayOutputStream captured;
     private boolean ok = true;
 
     private MqAdmin(String namesrv) {
@@ -32,6 +37,14 @@ public final class MqAdmin {
     public static void main(String[] args) throws Exception {
         MqAdmin runner = new MqAdmin(args[0]);
         runner.names.put("NAMESRV", args[0]);
+        runner.fixture();
+        PrintStream out = System.out;
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+            if (runner.running != null) {
+                out.println("FAIL mqadmin " + runner.running + ": it ended the process\n" + runner.captured.toString().indent(4));
+                out.flush();
+            }
+        }));
         for (int i = 2; i < args.length; i++) {
             String[] parts = args[i].split("=", 2);
             runner.names.put(parts[0], parts[1]);
@@ -51,6 +64,30 @@ public final class MqAdmin {
         }
         System.out.flush();
         Runtime.getRuntime().halt(runner.ok ? 0 : 1);
+    }
+
+    private void fixture() throws Exception {
+        Env env = new Env(new Shared(namesrv), java.util.Map.of(), "fixture");
+        var masters = env.masters();
+        names.put("BROKER_A", masters.get("broker-a"));
+        names.put("BROKER_B", masters.get("broker-b"));
+        String topic = env.topic("mqadmin", 4);
+        String group = env.unique("g-mqadmin");
+        Received received = new Received();
+        var consumer = received.start(env.push(group), topic, "*");
+        env.sendMany(topic, "m", 16);
+        var message = env.message(topic, "tagA", "keyed");
+        message.setKeys("the-key");
+        var sent = env.producer.send(message);
+        env.eventually("messages consumed", 60, () -> received.count() == 17);
+        env.eventually("offsets committed", 60, () -> env.admin.examineConsumeStats(group, topic).computeTotalDiff() == 0);
+        names.put("TOPIC", topic);
+        names.put("GROUP", group);
+        names.put("PRODUCER", env.producer.getProducerGroup());
+        names.put("CLIENT", consumer.getDefaultMQPushConsumerImpl().getmQClientFactory().getClientId());
+        names.put("MSG_ID", sent.getOffsetMsgId());
+        names.put("UNIQ_KEY", sent.getMsgId());
+        names.put("KEY", "the-key");
     }
 
     private void command(List<String> block) throws Exception {
@@ -135,12 +172,15 @@ public final class MqAdmin {
         PrintStream out = System.out;
         PrintStream err = System.err;
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        captured = bytes;
+        running = String.join(" ", words);
         PrintStream capture = new PrintStream(bytes, true, StandardCharsets.UTF_8);
         System.setOut(capture);
         System.setErr(capture);
         try {
             MQAdminStartup.main0(words, null);
         } finally {
+            running = null;
             System.setOut(out);
             System.setErr(err);
         }

@@ -52,6 +52,7 @@ final class Pull {
         String topic = env.topicOnOne("pull-known", 1);
         DefaultMQPullConsumer consumer = env.pull(env.unique("g-unknown"));
         MessageQueue known = consumer.fetchSubscribeMessageQueues(topic).iterator().next();
+        env.equal("code of a known queue", 0, code(consumer, known));
         env.equal("code", 17, code(consumer, new MessageQueue(env.unique("never-made"), known.getBrokerName(), 0)));
         env.equal("code of a queue that is not", 29, code(consumer, new MessageQueue(topic, known.getBrokerName(), 7)));
     }

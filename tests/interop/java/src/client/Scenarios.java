@@ -100,7 +100,7 @@ public final class Scenarios {
             String reason = e instanceof Env.Failed ? e.getMessage() : e.toString();
             System.out.println("FAIL " + name + " " + reason.replace('\n', ' '));
             if (!(e instanceof Env.Failed)) {
-                e.printStackTrace(System.out);
+                e.printStackTrace();
             }
             env.close();
             return false;

