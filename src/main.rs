@@ -78,22 +78,19 @@ fn print(text: &str) -> ExitCode {
 
 fn load(file: Option<&Path>, outside: &Outside) -> Result<(Config, Warnings), config::Errors> {
     let path = file.unwrap_or(Path::new(DEFAULT_FILE));
-    let text = match (outside.read)(path) {
+    let content = match (outside.read)(path) {
         Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => {
-            return Config::load(Path::new(config::BUILT_IN_NAME), config::BUILT_IN, outside);
+            return Config::load(Path::new(config::BUILT_IN_NAME), config::BUILT_IN.as_bytes(), outside);
         }
         read => read.map_err(|error| config::Errors::unreadable(path, &error))?,
     };
-    Config::load(path, &text, outside)
+    Config::load(path, &content, outside)
 }
 
 /// The machine as the configuration sees it.
 fn outside() -> Outside {
     Outside {
-        read: Box::new(|path| {
-            String::from_utf8(SystemDisk.read(path)?)
-                .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
-        }),
+        read: Box::new(|path| SystemDisk.read(path)),
         var: Box::new(|name| std::env::var(name).ok()),
         local_address: local_address(),
         current_dir: std::env::current_dir().unwrap_or_default(),

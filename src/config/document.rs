@@ -31,6 +31,15 @@ These are errors unless they have the one value, because ignoring them would los
 |---|---|---|
 ";
 
+const FOLKLORE: &str = "
+## Known from other files
+
+Many published `.conf` files have these keys, but Java 5 does not read them. They are accepted with a warning.
+
+| key | remark |
+|---|---|
+";
+
 const KNOWN_TO_JAVA: &str = "
 ## Known to Java, not implemented
 
@@ -52,6 +61,10 @@ pub fn document() -> String {
     for refused in Section::ALL.into_iter().flat_map(Section::refused) {
         let allowed = code(refused.allowed);
         push(&mut out, format_args!("| `{}` | {allowed} | {} |\n", refused.name, refused.why));
+    }
+    out.push_str(FOLKLORE);
+    for (name, remark) in Section::ALL.into_iter().flat_map(Section::folklore) {
+        push(&mut out, format_args!("| `{name}` | {remark} |\n"));
     }
     out.push_str(KNOWN_TO_JAVA);
     for section in [Section::Container, Section::Namesrv, Section::Broker] {

@@ -7,28 +7,28 @@ use super::checked::{Broker, Config, Container, Http, Namesrv};
 use super::error::{Error, Errors, Place, Warnings};
 use super::keys::{Kind, Section};
 use super::outside::Outside;
-use super::properties::read_properties;
+use super::properties::{decode_properties, read_properties};
 use super::raw::{Document, RawEntry, RawTable, RawValue, read_toml};
 use super::resolve::{Findings, broker_default, container_default, namesrv_default, resolve};
-use super::rules::{check_broker, check_neighbours, check_process_ports};
+use super::rules::{check_broker, check_neighbours, check_process_ports, warn_unreachable};
 use super::values::{Entry, Value, Values};
 
 /// Key of a `[[broker]]` table that names a `.conf`, relative to the file it stands in.
 pub(super) const INCLUDE: &str = "include";
 
 impl Config {
-    /// Reads the `text` of `file` and every file it names. A `.conf` or `.properties` file is a Java container's.
+    /// Reads the `content` of `file` and every file it names. A `.conf` or `.properties` file is a Java container's.
     ///
     /// # Errors
     /// Every problem found, in the order of file and line.
-    pub fn load(file: &Path, text: &str, outside: &Outside) -> Result<(Config, Warnings), Errors> {
+    pub fn load(file: &Path, content: &[u8], outside: &Outside) -> Result<(Config, Warnings), Errors> {
         let mut findings = Findings::default();
         let file: Arc<Path> = file.into();
         let document = if is_properties(&file) {
-            let container = Some(read_properties(&file, text));
+            let container = Some(read_properties(&file, &decode_properties(content)));
             Some(Document { container, ..Document::default() })
         } else {
-            read_toml(&file, text, &mut findings.errors)
+            read_toml(&file, content, &mut findings.errors)
         };
         let start = Place { file, line: 1 };
         let config = document.and_then(|document| build(&start, &document, outside, &mut findings));
@@ -83,6 +83,7 @@ fn build(start: &Place, document: &Document, outside: &Outside, findings: &mut F
     let http = build_http(document, findings);
     let config = Config { container, http, namesrv, brokers, defaults, current_dir: outside.current_dir.clone() };
     check_process_ports(&config, &mut findings.errors);
+    warn_unreachable(&config, &mut findings.warnings);
     for (index, broker) in config.brokers.iter().enumerate() {
         let before = &config.brokers[..index];
         check_neighbours(&config, before, broker, &mut findings.errors);
@@ -220,7 +221,7 @@ fn beside(place: &Place, path: &str) -> PathBuf {
 
 fn read_conf(path: &Path, named_at: Option<&Place>, outside: &Outside, errors: &mut Errors) -> Option<RawTable> {
     match (outside.read)(path) {
-        Ok(text) => Some(read_properties(&path.into(), &text)),
+        Ok(content) => Some(read_properties(&path.into(), &decode_properties(&content))),
         Err(error) => {
             errors.push(Error::Unreadable {
                 place: named_at.cloned(),
@@ -246,10 +247,8 @@ fn build_broker(source: &Source, defaults: &[RawEntry], outside: &Outside, findi
         |key, values| broker_default(key, values, outside),
         findings,
     )?;
-    let errors_before = findings.errors.0.len();
     check_broker(&values, &mut findings.errors);
-    let right = findings.errors.0.len() == errors_before;
-    right.then(|| Broker::from_values(values, source.origin.clone()))
+    Some(Broker::from_values(values, source.origin.clone()))
 }
 
 /// `[defaults]` without a broker is checked as if there were one, so that mistakes show before the first ADD_BROKER.

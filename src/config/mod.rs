@@ -38,7 +38,8 @@ pub use checked::{
 };
 pub use document::document;
 pub use error::{Error, Errors, PathCollision, Place, Warning, Warnings};
-pub use outside::{Outside, ReadText, Variable};
+pub use outside::{Outside, ReadFile, Variable};
+pub use properties::properties_text;
 pub use summary::summary;
 pub use update::{Change, rewrite};
 

@@ -4,15 +4,15 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-/// Reads a whole text file.
-pub type ReadText = Box<dyn Fn(&Path) -> io::Result<String> + Send + Sync>;
+/// Reads a whole small file.
+pub type ReadFile = Box<dyn Fn(&Path) -> io::Result<Vec<u8>> + Send + Sync>;
 /// Looks up an environment variable.
 pub type Variable = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// The machine as the configuration sees it.
 pub struct Outside {
     /// The one door to files.
-    pub read: ReadText,
+    pub read: ReadFile,
     /// NAMESRV_ADDR, ROCKETMQ_HOME and HOME are asked for.
     pub var: Variable,
     /// The default of `brokerIP1`.

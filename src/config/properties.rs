@@ -1,10 +1,26 @@
 //! Java properties: `.conf` files and the body of UPDATE_BROKER_CONFIG (the format of `java.util.Properties.load`).
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::error::Place;
 use super::raw::{RawEntry, RawTable, RawValue};
+
+/// The text of a properties file: UTF-8, or else Latin-1 as Java reads it, which takes any bytes in comments.
+pub fn decode_properties(content: &[u8]) -> Cow<'_, str> {
+    match str::from_utf8(content) {
+        Ok(text) => text.into(),
+        Err(_) => content.iter().copied().map(char::from).collect::<String>().into(),
+    }
+}
+
+/// `key=value` lines, as the answers to GET_BROKER_CONFIG (26) and GET_NAMESRV_CONFIG (319) carry them.
+#[must_use]
+pub fn properties_text(values: &BTreeMap<String, String>) -> String {
+    values.iter().map(|(key, value)| format!("{key}={}\n", escape(value))).collect()
+}
 
 /// Reads a properties text. There is no wrong syntax: a line without separator is a key with an empty value.
 /// Values are trimmed at both ends, which Java does only for texts.
@@ -141,6 +157,12 @@ mod tests {
             "a\\ b=c\\:\\\\d\nunicode=\\u00e9\\uZZZZ\nlast=\\",
             &[("a b", "c:\\d", 1), ("unicode", "\u{e9}\u{fffd}", 2), ("last", "", 3)],
         );
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_latin_1() {
+        assert_eq!(decode_properties("# \u{4e2d}".as_bytes()), "# \u{4e2d}");
+        assert_eq!(decode_properties(b"# \xd6\nbrokerName=a"), "# \u{d6}\nbrokerName=a");
     }
 
     #[test]

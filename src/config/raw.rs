@@ -75,7 +75,15 @@ pub struct Document {
 const TABLES: [&str; 5] = ["container", "http", "namesrv", "defaults", "broker"];
 
 /// Splits a TOML text into its tables; none when it is not TOML. Problems go to `errors`.
-pub fn read_toml(file: &Arc<Path>, text: &str, errors: &mut Errors) -> Option<Document> {
+pub fn read_toml(file: &Arc<Path>, content: &[u8], errors: &mut Errors) -> Option<Document> {
+    let text = match str::from_utf8(content) {
+        Ok(text) => text,
+        Err(error) => {
+            let place = Place { file: file.clone(), line: line_of(content, error.valid_up_to()) };
+            errors.push(Error::Syntax { place, message: "not UTF-8".to_owned() });
+            return None;
+        }
+    };
     let lines = Lines { file, text };
     let (root, problems) = DeTable::parse_recoverable(text);
     if !problems.is_empty() {
@@ -111,6 +119,12 @@ pub fn read_toml(file: &Arc<Path>, text: &str, errors: &mut Errors) -> Option<Do
     Some(document)
 }
 
+/// The line of the byte at `offset`, counted from 1.
+fn line_of(content: &[u8], offset: usize) -> usize {
+    let before = &content[..offset.min(content.len())];
+    1 + before.iter().filter(|byte| **byte == b'\n').count()
+}
+
 struct Lines<'a> {
     file: &'a Arc<Path>,
     text: &'a str,
@@ -118,8 +132,7 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn place(&self, offset: usize) -> Place {
-        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
-        Place { file: self.file.clone(), line: 1 + before.iter().filter(|byte| **byte == b'\n').count() }
+        Place { file: self.file.clone(), line: line_of(self.text.as_bytes(), offset) }
     }
 
     fn syntax(&self, problem: &toml::de::Error) -> Error {

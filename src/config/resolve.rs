@@ -17,7 +17,8 @@ pub struct Findings {
 }
 
 /// The values of `section` from `layers`, weakest first. `computed` gives the value of a key whose default follows from
-/// others; it sees the values of the keys before it. None when there was an error.
+/// others; it sees the values of the keys before it. None when a value is missing or wrong; an unknown
+/// key is reported, but does not hide what the known ones say.
 pub fn resolve<'a>(
     section: Section,
     place: &Place,
@@ -25,8 +26,8 @@ pub fn resolve<'a>(
     computed: impl Fn(&str, &Values) -> Option<Value>,
     findings: &mut Findings,
 ) -> Option<Values> {
-    let errors_before = findings.errors.0.len();
     let given = classify(section, layers, findings);
+    let errors_before = findings.errors.0.len();
     let substitutions = Substitutions::of(section, &given);
     let mut values = Values { section, place: place.clone(), entries: BTreeMap::new() };
     let (follows, stands): (Vec<_>, Vec<_>) =
@@ -69,7 +70,7 @@ fn classify<'a>(
                     why: refused.why,
                 });
             }
-        } else if let Some(remark) = section.folklore(name) {
+        } else if let Some((_, remark)) = section.folklore().iter().find(|(key, _)| *key == name) {
             findings.warnings.push(&entry.place, name, remark);
         } else if section.known_to_java().any(|known| known == name) {
             const REMARK: &str = "known to Java, not implemented here";

@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
 use super::checked::{Broker, Config};
-use super::error::{Error, Errors, PathCollision, Place};
+use super::error::{Error, Errors, PathCollision, Place, Warnings};
 use super::values::Values;
 
 /// What one broker's values must fulfil among themselves.
 pub fn check_broker(values: &Values, errors: &mut Errors) {
     check_role(values, errors);
     check_replicas(values, errors);
+    check_addresses(values, errors);
     check_store_paths(values, errors);
 }
 
@@ -61,6 +62,27 @@ fn check_replicas(values: &Values, errors: &mut Errors) {
     }
 }
 
+fn check_addresses(values: &Values, errors: &mut Errors) {
+    for key in ["brokerIP1", "brokerIP2"] {
+        let ip = values.ip(key);
+        if ip.is_unspecified() {
+            let what =
+                format!("{key} = {ip}: others cannot connect to it; where to listen is bindAddress of [container]");
+            errors.push(Error::Contradiction { place: values.place(key), what });
+        }
+    }
+}
+
+/// A port that listens on loopback only is of no use under an address elsewhere.
+pub fn warn_unreachable(config: &Config, warnings: &mut Warnings) {
+    const REMARK: &str = "clients elsewhere are told this address, but bindAddress of [container] is loopback";
+    for broker in &config.brokers {
+        if config.container.bind.is_loopback() && !broker.addresses.client.is_loopback() {
+            warnings.push(&broker.values.place("brokerIP1"), "brokerIP1", REMARK);
+        }
+    }
+}
+
 /// The commit log may be anywhere but where the broker keeps something else.
 fn check_store_paths(values: &Values, errors: &mut Errors) {
     let root = values.path("storePathRootDir");
@@ -107,6 +129,12 @@ pub fn check_neighbours<'a>(
             });
             // Their ports and directories are most likely equal too; one error says enough.
             continue;
+        }
+        if (&other.identity.name, other.identity.id) == (&new.identity.name, new.identity.id) {
+            let (name, cluster) = (&new.identity.name, &other.identity.cluster);
+            let what =
+                format!("brokerName = {name} is taken in {cluster} too: NameServers know brokers by name and id only");
+            errors.push(Error::Contradiction { place: new.values.place("brokerName"), what });
         }
         ports.extend(broker_ports(other, bind));
         check_directories(&config.current_dir, other, new, errors);

@@ -48,7 +48,7 @@ impl Broker {
         self.values.effective()
     }
 
-    /// The values must have passed `super::super::rules`.
+    /// Whoever builds one also runs `config::rules` over it and drops it when they object.
     pub(in crate::config) fn from_values(values: Values, origin: Option<PathBuf>) -> Broker {
         let main: u16 = values.number("listenPort");
         Broker {

@@ -44,7 +44,7 @@ pub(super) const REFUSED: &[Refused] = &[
     },
 ];
 
-/// Keys found in many published `.conf` files that no RocketMQ has ever read.
+/// Keys found in many published `.conf` files that no RocketMQ 5 reads.
 pub(super) const FOLKLORE: &[(&str, &str)] = &[
     (
         "storePathConsumeQueue",
@@ -53,8 +53,8 @@ pub(super) const FOLKLORE: &[(&str, &str)] = &[
     ("storePathIndex", "Java ignores this key: the index is always in index under storePathRootDir"),
     ("storeCheckpoint", "Java ignores this key: the checkpoint is always in storePathRootDir"),
     ("abortFile", "Java ignores this key: the abort file is always in storePathRootDir"),
-    ("mapedFileSizeCommitLog", "Java ignores this spelling since 4.9: write mappedFileSizeCommitLog"),
-    ("mapedFileSizeConsumeQueue", "Java ignores this spelling since 4.9: write mappedFileSizeConsumeQueue"),
+    ("mapedFileSizeCommitLog", "Java 5 ignores this spelling: write mappedFileSizeCommitLog"),
+    ("mapedFileSizeConsumeQueue", "Java 5 ignores this spelling: write mappedFileSizeConsumeQueue"),
 ];
 
 /// The names Java knows in `section` beyond the refused ones; implemented ones may be among them.

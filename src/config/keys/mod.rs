@@ -60,14 +60,13 @@ impl Section {
         java::names(self).filter(move |name| self.key(name).is_none())
     }
 
-    /// What to say about a name people copy from each other and no RocketMQ ever read.
+    /// Names people copy from each other and no RocketMQ 5 reads, each with what to say about it.
     #[must_use]
-    pub fn folklore(self, name: &str) -> Option<&'static str> {
-        let list = match self {
+    pub fn folklore(self) -> &'static [(&'static str, &'static str)] {
+        match self {
             Section::Broker => java::FOLKLORE,
             _ => &[],
-        };
-        list.iter().find(|(key, _)| *key == name).map(|(_, remark)| *remark)
+        }
     }
 
     /// The implemented key of that name.

@@ -75,7 +75,7 @@ pub(super) const KEYS: &[Key] = &[
         .reloadable(),
     Key::new(
         "fileReservedTime",
-        Kind::Time { unit: TimeUnit::Hours, min: 1, max: 1_000_000 },
+        Kind::Time { unit: TimeUnit::Hours, min: 0, max: 1_000_000 },
         "72",
         "Files expire this long after their last message.",
     )

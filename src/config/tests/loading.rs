@@ -154,7 +154,7 @@ fn a_java_container_file_is_a_configuration_too() {
     let text = "listenPort=10000\nnamesrvAddr=n:9876\nbrokerConfigPaths=b.conf:c.conf\nserverSelectorThreads=3\n";
     let files = [("/etc/mq/b.conf", "brokerName=b"), ("/etc/mq/c.conf", "brokerName=c\nlistenPort=7000")];
     let outside = machine(&files, &[]);
-    let result = Config::load(Path::new("/etc/mq/container.conf"), text, &outside);
+    let result = Config::load(Path::new("/etc/mq/container.conf"), text.as_bytes(), &outside);
     let expected = ["/etc/mq/c.conf:1: /work/store is storePathRootDir of c and the same as /work/store, which is \
          storePathRootDir of b at /etc/mq/b.conf:1"];
     assert_eq!(lines(result), expected, "Java starts both on one directory");
@@ -189,7 +189,7 @@ fn bad_values_name_what_is_expected() {
             "container.toml:5: brokerIP1 = \"host\": expected IP address",
             "container.toml:6: deleteWhen = \"24\": expected hours of the day, 00 to 23, separated by ;",
             "container.toml:7: maxMessageSize = \"1GiB\": expected bytes, 1KiB to 16MiB",
-            "container.toml:8: fileReservedTime = \"90m\": expected time in h, 1h to 1000000h",
+            "container.toml:8: fileReservedTime = \"90m\": expected time in h, 0h to 1000000h",
             "container.toml:9: autoCreateTopicEnable = \"yes\": expected true or false",
             "container.toml:10: messageDelayLevel = \"1s 2x\": expected delays such as \"1s 5m 2h\", separated by spaces",
             "container.toml:11: traceOn = 1.5: expected true or false",
@@ -300,6 +300,50 @@ fn brokers_must_not_share_identity_or_directories() {
              storePathRootDir of a at container.toml:7",
         ],
     );
+}
+
+#[test]
+fn one_name_belongs_to_one_cluster() {
+    check(
+        "[defaults]\nbrokerName = \"a\"\nstorePathRootDir = \"/d/${brokerClusterName}\"\n\
+         [[broker]]\nbrokerClusterName = \"x\"\n[[broker]]\nbrokerClusterName = \"y\"\nlistenPort = 7000",
+        &["container.toml:2: brokerName = a is taken in x too: NameServers know brokers by name and id only"],
+    );
+}
+
+#[test]
+fn addresses_that_nobody_can_reach() {
+    check(
+        "[[broker]]\nbrokerName = \"a\"\nbrokerIP1 = \"0.0.0.0\"\nbrokerIP2 = \"::1\"",
+        &[
+            "container.toml:3: brokerIP1 = 0.0.0.0: others cannot connect to it; where to listen is bindAddress of [container]",
+        ],
+    );
+    check(
+        "[container]\nbindAddress = \"127.0.0.1\"\n[[broker]]\nbrokerName = \"a\"",
+        &[
+            "warning: container.toml:3: brokerIP1: clients elsewhere are told this address, but bindAddress of [container] \
+         is loopback",
+        ],
+    );
+}
+
+#[test]
+fn an_unknown_key_does_not_hide_a_collision() {
+    check(
+        "[container]\nlistenPort = 7000\n[[broker]]\nbrokerName = \"a\"\nbrokerID = 1\nlistenPort = 7000",
+        &[
+            "container.toml:5: unknown key brokerID in [[broker]], did you mean brokerId?",
+            "container.toml:6: port 7000 is listenPort of a and already listenPort of [container] at container.toml:2",
+            "container.toml:6: port 6998 is listenPort - 2 of a and already listenPort - 2 of [container] at container.toml:2",
+        ],
+    );
+}
+
+#[test]
+fn a_file_that_is_not_utf_8() {
+    let errors = Config::load(Path::new("container.toml"), b"[http]\n# \xd6\n", &machine(&[], &[]));
+    assert_eq!(lines(errors), ["container.toml:2: not UTF-8"]);
 }
 
 #[test]

@@ -20,7 +20,8 @@ fn machine(files: &[(&str, &str)], vars: &[(&str, &str)]) -> Outside {
     Outside {
         read: Box::new(move |path| {
             let text = path.to_str().and_then(|path| files.get(path));
-            text.cloned().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such file"))
+            text.map(|text| text.clone().into_bytes())
+                .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such file"))
         }),
         var: Box::new(move |name| vars.get(name).cloned()),
         local_address: Ipv4Addr::new(10, 0, 0, 7).into(),
@@ -30,7 +31,7 @@ fn machine(files: &[(&str, &str)], vars: &[(&str, &str)]) -> Outside {
 }
 
 fn load(text: &str, outside: &Outside) -> Result<(Config, Warnings), Errors> {
-    Config::load(Path::new("container.toml"), text, outside)
+    Config::load(Path::new("container.toml"), text.as_bytes(), outside)
 }
 
 /// What a user sees, line by line: errors, or else warnings.

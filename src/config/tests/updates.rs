@@ -60,7 +60,7 @@ fn live_keys_change_and_others_are_refused() {
         "brokerPermission=4\nlistenPort=7777\nfileReservedTime=never",
         Err("\
         listenPort cannot be changed while the broker runs: change it in container.toml and restart the broker\n\
-        fileReservedTime = \"never\": expected time in h, 1h to 1000000h"),
+        fileReservedTime = \"never\": expected time in h, 0h to 1000000h"),
     );
     check(a, "timerWheelEnable=false", Err("timerWheelEnable is known to Java but not implemented by mqcontainer"));
     check(a, "aclEnable=true", Err("aclEnable is known to Java but not implemented by mqcontainer"));
