@@ -61,7 +61,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// A key nobody knows.
-    #[error("{place}: unknown key {key} in {section}{}", hint(.nearest))]
+    #[error("{place}: unknown key {key} in {section}{}", hint_or_section(.nearest, .elsewhere))]
     UnknownKey {
         /// Where.
         place: Place,
@@ -71,6 +71,8 @@ pub enum Error {
         section: &'static str,
         /// The known key that looks most like it.
         nearest: Option<&'static str>,
+        /// The table that does have such a key.
+        elsewhere: Option<&'static str>,
     },
     /// A value of the wrong kind or out of bounds.
     #[error("{}{key} = {value}: expected {expected}", at(.place))]
@@ -237,6 +239,10 @@ fn at(place: &Option<Place>) -> String {
 
 fn hint(nearest: &Option<&'static str>) -> String {
     nearest.map_or_else(String::new, |name| format!(", did you mean {name}?"))
+}
+
+fn hint_or_section(nearest: &Option<&'static str>, elsewhere: &Option<&'static str>) -> String {
+    elsewhere.map_or_else(|| hint(nearest), |section| format!(", it belongs in {section}"))
 }
 
 /// All problems of one reading, in the order of file and line; never empty when returned as an error.

@@ -81,6 +81,7 @@ fn classify<'a>(
                 key: name.to_owned(),
                 section: section.title(),
                 nearest: section.nearest(name),
+                elsewhere: section.elsewhere(name),
             });
         }
     }

@@ -115,6 +115,7 @@ fn change(values: &Values, request: &RawEntry, origin: Option<&Path>) -> Result<
                 key: name.to_owned(),
                 section: section.title(),
                 nearest: section.nearest(name),
+                elsewhere: section.elsewhere(name),
             }
         });
     };

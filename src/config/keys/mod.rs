@@ -75,6 +75,13 @@ impl Section {
         self.keys().find(|key| key.name == name)
     }
 
+    /// The table that implements `name` when this one does not.
+    #[must_use]
+    pub fn elsewhere(self, name: &str) -> Option<&'static str> {
+        let mut others = Section::ALL.into_iter().filter(|other| *other != self);
+        others.find(|other| other.key(name).is_some()).map(Section::title)
+    }
+
     /// The known name nearest to `name`: same letters in another case, or at most a third of the letters changed.
     #[must_use]
     pub fn nearest(self, name: &str) -> Option<&'static str> {

@@ -164,14 +164,15 @@ fn a_java_container_file_is_a_configuration_too() {
 fn unknown_names_are_errors_with_the_nearest_name() {
     check(
         "[container]\nlistenport = 1\n[brokers]\n[http]\n[[broker]]\nbrokerName = \"a\"\nbrokerIp1 = \"::1\"\n\
-         limits.inflight_byte = 1\nwhatever = 1\nmaxMessagesSize = 1\n",
+         limits.inflight_byte = 1\nkvConfigPath = 1\nwhatever = 1\nmaxMessagesSize = 1\n",
         &[
             "container.toml:2: unknown key listenport in [container], did you mean listenPort?",
             "container.toml:3: unknown table or key brokers, did you mean broker?",
             "container.toml:7: unknown key brokerIp1 in [[broker]], did you mean brokerIP1?",
             "container.toml:8: unknown key limits.inflight_byte in [[broker]], did you mean limits.inflight_bytes?",
-            "container.toml:9: unknown key whatever in [[broker]]",
-            "container.toml:10: unknown key maxMessagesSize in [[broker]], did you mean maxMessageSize?",
+            "container.toml:9: unknown key kvConfigPath in [[broker]], it belongs in [namesrv]",
+            "container.toml:10: unknown key whatever in [[broker]]",
+            "container.toml:11: unknown key maxMessagesSize in [[broker]], did you mean maxMessageSize?",
         ],
     );
 }
