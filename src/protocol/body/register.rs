@@ -44,8 +44,11 @@ pub enum RegisterError {
     #[error("compressed registration: {0}")]
     Inflate(std::io::Error),
     /// More than [`INFLATED_MAX`].
-    #[error("compressed registration: more than {INFLATED_MAX} bytes")]
-    TooLong,
+    #[error("compressed registration: more than {limit} bytes")]
+    TooLong {
+        /// Most bytes, [`INFLATED_MAX`].
+        limit: u64,
+    },
     /// A part does not end within the body.
     #[error("compressed registration: {part} of length {length} with {left} bytes left")]
     Length {
@@ -73,11 +76,7 @@ impl RegisterBrokerBody {
         if !compressed {
             return Ok(json::from_java(body)?);
         }
-        let mut inflated = Vec::new();
-        ZlibDecoder::new(body).take(INFLATED_MAX + 1).read_to_end(&mut inflated).map_err(RegisterError::Inflate)?;
-        if inflated.len() as u64 > INFLATED_MAX {
-            return Err(RegisterError::TooLong);
-        }
+        let inflated = inflate(body, INFLATED_MAX)?;
         read_parts(&inflated, sender_version)
     }
 
@@ -107,6 +106,13 @@ impl RegisterBrokerBody {
         }
         out.finish().map_err(RegisterError::Inflate)
     }
+}
+
+/// Decompresses at most `limit` bytes.
+pub(super) fn inflate(body: &[u8], limit: u64) -> Result<Vec<u8>, RegisterError> {
+    let mut inflated = Vec::new();
+    ZlibDecoder::new(body).take(limit + 1).read_to_end(&mut inflated).map_err(RegisterError::Inflate)?;
+    if inflated.len() as u64 > limit { Err(RegisterError::TooLong { limit }) } else { Ok(inflated) }
 }
 
 fn length(part: &'static str, length: usize) -> Result<[u8; 4], RegisterError> {
