@@ -141,7 +141,7 @@ final class Env {
         return masters().entrySet().iterator().next();
     }
 
-    private void awaitRoute(String topic, int brokers) throws Exception {
+    void awaitRoute(String topic, int brokers) throws Exception {
         eventually("route of " + topic, 60, () -> {
             try {
                 return admin.examineTopicRouteInfo(topic).getQueueDatas().size() == brokers;
