@@ -16,6 +16,8 @@
 
 pub mod remoting;
 
+pub mod namesrv;
+
 pub mod dispatch;
 
 pub mod protocol;
