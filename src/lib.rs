@@ -16,9 +16,9 @@
 
 pub mod remoting;
 
-pub mod namesrv;
-
 pub mod dispatch;
+
+pub mod namesrv;
 
 pub mod protocol;
 
