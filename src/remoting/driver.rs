@@ -27,6 +27,10 @@ use super::{CloseReason, Connection, Counters};
 use crate::protocol::command::Command;
 use crate::protocol::frame::FrameError;
 
+/// Frames handed out before answers that are ready are written: a peer that asks for much and reads nothing is noticed
+/// after this many answers, not after all it asked for.
+const HAND_OUT_MAX: u32 = 64;
+
 /// A connection's task. However it ends, dropping it tells everybody who waits.
 pub(super) struct Driver {
     stream: TcpStream,
@@ -162,7 +166,11 @@ impl Driver {
             Poll::Pending => Ok(Reading::Empty),
             Poll::Ready(Err(error)) => Err(self.io_error("read", &error)),
             Poll::Ready(Ok(Read::End)) => Err(CloseReason::Peer),
-            Poll::Ready(Ok(Read::NoMemory)) => Ok(Reading::Held),
+            Poll::Ready(Ok(Read::NoMemory)) => {
+                // While it waits for memory the peer is not the slow one.
+                self.connection.signs().in_frame.store(false, Ordering::Relaxed);
+                Ok(Reading::Held)
+            }
             Poll::Ready(Ok(Read::Bytes(bytes))) => {
                 let counters = self.connection.counters();
                 add(&counters.reads, 1);
@@ -176,8 +184,11 @@ impl Driver {
 
     /// Gives complete frames to the service while there is room. `Empty`: less than a frame is left.
     fn hand_out(&mut self, context: &mut Context<'_>) -> Result<Reading, CloseReason> {
-        let mut handed_out = false;
+        let mut handed_out = 0;
         let reading = loop {
+            if handed_out == HAND_OUT_MAX {
+                break Reading::Progress;
+            }
             if !self.connection.has_room() {
                 break Reading::Full;
             }
@@ -191,7 +202,7 @@ impl Driver {
             }
             match self.inbound.next(self.connection.transport().limits().proxy_protocol) {
                 Ok(Next::Frame { command, length }) => {
-                    handed_out = true;
+                    handed_out += 1;
                     add(&self.connection.counters().frames_in, 1);
                     self.connection.signs().frames.fetch_add(1, Ordering::Relaxed);
                     self.deliver(command, length);
@@ -201,12 +212,12 @@ impl Driver {
                 Err(garbage) => return Err(self.garbage(&garbage)),
             }
         };
-        self.inbound.settle(&self.connection.transport().partial);
+        self.inbound.settle(handed_out > 0, &self.connection.transport().partial);
         self.connection
             .signs()
             .in_frame
             .store(reading == Reading::Empty && !self.inbound.is_empty(), Ordering::Relaxed);
-        Ok(if handed_out && reading != Reading::Empty { Reading::Progress } else { reading })
+        Ok(if handed_out > 0 && reading != Reading::Empty { Reading::Progress } else { reading })
     }
 
     fn deliver(&mut self, command: Command, length: usize) {

@@ -31,7 +31,10 @@ thread_local! {
 #[derive(Debug, Default)]
 pub(super) struct Inbound {
     buffer: BytesMut,
+    /// Taken from the budget: what the buffer holds, or the whole length of the big frame in it.
     taken: usize,
+    /// Length of the big frame that is being read, once the budget had room for it.
+    reserved: usize,
     /// The first byte of the connection has been looked at.
     begun: bool,
 }
@@ -109,7 +112,8 @@ impl Inbound {
         })
     }
 
-    /// The buffer doubles while its bytes arrive, so a length alone reserves nothing worth speaking of.
+    /// A big frame takes its whole length from the budget before it is read on, so frames never wait for each other in a
+    /// circle. The memory itself is not reserved: the buffer doubles while bytes arrive.
     fn poll_read_big(
         &mut self,
         context: &mut Context<'_>,
@@ -117,12 +121,16 @@ impl Inbound {
         budget: &Budget,
         missing: usize,
     ) -> Poll<io::Result<Read>> {
-        if self.buffer.capacity() == self.buffer.len() {
-            let more = missing.min(self.buffer.len().max(READ_MAX));
-            if !budget.try_take(more) {
+        if self.reserved == 0 {
+            let length = self.buffer.len() + missing;
+            if !budget.try_take(length - self.taken) {
                 return Poll::Ready(Ok(Read::NoMemory));
             }
-            self.taken += more;
+            self.taken = length;
+            self.reserved = length;
+        }
+        if self.buffer.capacity() == self.buffer.len() {
+            let more = missing.min(self.buffer.len().max(READ_MAX));
             let mut larger = BytesMut::with_capacity(self.buffer.len() + more);
             larger.extend_from_slice(&self.buffer);
             self.buffer = larger;
@@ -156,14 +164,17 @@ impl Inbound {
         })
     }
 
-    /// After the frames are taken off: what stays is moved out of the memory it shares with them, and paid for.
-    pub(super) fn settle(&mut self, budget: &Budget) {
+    /// After frames were looked for: what stays is moved out of the memory it shares with frames that were taken off, and
+    /// is paid for.
+    pub(super) fn settle(&mut self, taken_off: bool, budget: &Budget) {
         if self.buffer.is_empty() {
+            // A big frame is read to its end and no further, so there is none in the buffer now.
+            self.reserved = 0;
             self.buffer = BytesMut::new();
-        } else if self.big_frame_missing().is_none() {
+        } else if taken_off {
             self.buffer = BytesMut::from(&self.buffer[..]);
         }
-        let holds = self.buffer.capacity();
+        let holds = self.buffer.capacity().max(self.reserved);
         if holds > self.taken {
             budget.take(holds - self.taken);
         } else if holds < self.taken {
@@ -175,6 +186,6 @@ impl Inbound {
     /// The connection has ended.
     pub(super) fn clear(&mut self, budget: &Budget) {
         self.buffer = BytesMut::new();
-        self.settle(budget);
+        self.settle(false, budget);
     }
 }

@@ -14,8 +14,8 @@ pub struct Limits {
     pub inflight_per_connection: u32,
     /// Bytes of requests that are not answered yet, whole process; reading pauses above it.
     pub request_bytes: usize,
-    /// Bytes of frames that have not arrived completely, whole process; above half of it slow frames are closed,
-    /// and big frames wait at the limit.
+    /// Bytes of frames that have not arrived completely, whole process; big frames count with their whole length and wait
+    /// at the limit, and above half of it slow frames are closed. At least two frames of the greatest length.
     pub partial_bytes: usize,
     /// Frames waiting to be written to one peer before pushes to it are refused (answers are bounded by the requests in flight).
     pub outbox_frames: usize,

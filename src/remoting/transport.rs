@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::budget::Budget;
 use super::{ConnectionId, Limits};
+use crate::protocol::frame::MAX_FRAME;
 
 /// One per process; ports and clients are made from it.
 #[derive(Debug)]
@@ -23,8 +24,12 @@ pub struct Transport {
 
 impl Transport {
     /// Nothing open yet.
+    ///
+    /// # Panics
+    /// If `partial_bytes` has no room for two frames: the longest one could then wait for ever.
     #[must_use]
     pub fn new(limits: Limits) -> Arc<Transport> {
+        assert!(limits.partial_bytes >= 2 * MAX_FRAME, "partial_bytes is less than two frames");
         Arc::new(Transport {
             connection_ids: AtomicU64::new(0),
             open: AtomicU64::new(0),

@@ -38,7 +38,8 @@ async fn pipelined_requests_are_answered_in_few_writes() {
     assert_eq!(server.count(|c| &c.frames_in), 200);
     assert_eq!(server.count(|c| &c.frames_out), 200);
     let (reads, writes) = (server.count(|c| &c.reads), server.count(|c| &c.writes));
-    assert!(writes <= reads, "answers that are ready together go out together: {reads} reads, {writes} writes");
+    // Answers that are ready together go out together, 64 at a time.
+    assert!(writes <= reads + 200 / 64, "{reads} reads, {writes} writes");
 }
 
 #[tokio::test]

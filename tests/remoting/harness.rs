@@ -26,6 +26,8 @@ pub const HOLD: i32 = 9002;
 pub const DROP: i32 = 9003;
 /// Answered at once with as many bytes as the field `bytes` says.
 pub const BLOB: i32 = 9004;
+/// SEND_MESSAGE_V2; kept like `HOLD`.
+pub const SEND: i32 = 310;
 /// The service panics.
 pub const PANIC: i32 = 9005;
 
@@ -51,7 +53,7 @@ impl Service for Script {
         }
         match command.code {
             ECHO => reply.answer(Command { ext: command.ext, body: command.body, ..Command::default() }),
-            HOLD => self.held.lock().unwrap().push(Request { command, reply, connection }),
+            HOLD | SEND => self.held.lock().unwrap().push(Request { command, reply, connection }),
             DROP => drop(reply),
             BLOB => {
                 let length = command.ext.get("bytes").unwrap().parse().unwrap();

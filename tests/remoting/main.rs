@@ -5,6 +5,7 @@
 //! begin and end).
 
 #![allow(clippy::disallowed_methods, reason = "tests talk to real sockets and start tasks of their own")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed expectation is a failed test, in helpers too")]
 
 mod calls;
 mod flow;
