@@ -20,6 +20,8 @@ pub mod remoting;
 
 pub mod dispatch;
 
+pub mod store;
+
 pub mod namesrv;
 
 pub mod protocol;

@@ -1,0 +1,331 @@
+//! One consume queue: where the messages of one queue stand in the log, 20 bytes each (Java: `ConsumeQueue`).
+//!
+//! ```text
+//!   min                 file_end            max
+//!    |   units in files    |   units in memory (tail)   |
+//!    +---------------------+----------------------------+
+//! ```
+//!
+//! A unit leaves the tail only after it is in the file, so a reader who sees `file_end` under the lock finds every unit
+//! on one side or the other and may read the file without the lock.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::protocol::ids::{PhysicalOffset, QueueId, QueueOffset};
+
+/// Bytes of one unit.
+pub(super) const UNIT_BYTES: usize = 20;
+
+/// Units that may be filled with blanks when the log itself jumps; a longer jump starts the queue anew.
+const GAP_UNITS_MAX: i64 = 1 << 20;
+
+/// One entry of a consume queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// Where the record starts.
+    pub physical: PhysicalOffset,
+    /// Bytes of the record.
+    pub size: i32,
+    /// Java's hash of the tags, 0 without tags; for the delay topic the time in milliseconds when it is due.
+    pub tags_code: i64,
+}
+
+impl Unit {
+    /// Fills the units before the first one of a queue that does not start at 0.
+    pub(super) const BLANK: Unit = Unit { physical: PhysicalOffset(0), size: i32::MAX, tags_code: 0 };
+
+    /// Whether it stands for no message.
+    pub(super) fn is_blank(&self) -> bool {
+        *self == Unit::BLANK
+    }
+
+    /// Whether somebody wrote it: the space after the last unit is zero.
+    pub(super) fn is_written(&self) -> bool {
+        self.physical.0 >= 0 && self.size > 0
+    }
+
+    pub(super) fn to_bytes(self) -> [u8; UNIT_BYTES] {
+        let mut bytes = [0; UNIT_BYTES];
+        bytes[..8].copy_from_slice(&self.physical.0.to_be_bytes());
+        bytes[8..12].copy_from_slice(&self.size.to_be_bytes());
+        bytes[12..].copy_from_slice(&self.tags_code.to_be_bytes());
+        bytes
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8; UNIT_BYTES]) -> Unit {
+        let (mut physical, mut size, mut tags_code) = ([0; 8], [0; 4], [0; 8]);
+        physical.copy_from_slice(&bytes[..8]);
+        size.copy_from_slice(&bytes[8..12]);
+        tags_code.copy_from_slice(&bytes[12..]);
+        Unit {
+            physical: PhysicalOffset(i64::from_be_bytes(physical)),
+            size: i32::from_be_bytes(size),
+            tags_code: i64::from_be_bytes(tags_code),
+        }
+    }
+}
+
+/// What a queue holds: `min` is the first readable message, `max` the next one to come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Range {
+    /// The oldest message whose record is still in the log.
+    pub min: QueueOffset,
+    /// One after the newest.
+    pub max: QueueOffset,
+}
+
+/// A consume queue.
+pub(super) struct Queue {
+    pub(super) topic: Arc<str>,
+    pub(super) id: QueueId,
+    /// Names its files among the open ones; a queue made anew after its topic was deleted has another number.
+    pub(super) serial: u64,
+    state: Mutex<State>,
+}
+
+/// Kept small: ten thousand topics have forty thousand of these.
+#[derive(Debug)]
+struct State {
+    min: i64,
+    /// Where the record of `min` starts; tells whether retention can have moved `min`.
+    min_physical: i64,
+    file_end: i64,
+    tail: VecDeque<Unit>,
+    /// First unit of the oldest file; none when there is no file yet.
+    first_file: Option<i64>,
+    /// The offset for the next message that is appended to the log, at or above `max`.
+    next: i64,
+    /// Its topic was deleted; jobs that still hold it must leave its files alone.
+    deleted: bool,
+}
+
+/// What recovery found of a queue on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OnDisk {
+    /// First unit of the oldest file.
+    pub(super) first_file: Option<i64>,
+    /// One after the last good unit.
+    pub(super) end: i64,
+    /// First unit that points into the log.
+    pub(super) min: i64,
+    /// Its record's position; the log's end when there is none.
+    pub(super) min_physical: i64,
+}
+
+/// Units to write into a queue's files.
+pub(super) struct QueueWrite {
+    pub(super) queue: Arc<Queue>,
+    /// Queue offset of the first unit.
+    pub(super) from: i64,
+    pub(super) units: Vec<Unit>,
+    /// The queue has no file yet: units before `from` in its file must become blanks.
+    pub(super) fresh: bool,
+}
+
+/// What became of a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// It stands at the end.
+    Appended,
+    /// The queue has older units than its number says: the topic was deleted and made anew; they are gone now.
+    Restarted,
+    /// The unit's number is above the end: units between are missing. Nothing was changed.
+    Gap {
+        /// The number that would have followed.
+        expected: i64,
+    },
+}
+
+impl Queue {
+    /// A queue without messages.
+    pub(super) fn new(topic: Arc<str>, id: QueueId, serial: u64) -> Queue {
+        Self::loaded(topic, id, serial, OnDisk { first_file: None, end: 0, min: 0, min_physical: i64::MAX })
+    }
+
+    /// A queue as recovery found it.
+    pub(super) fn loaded(topic: Arc<str>, id: QueueId, serial: u64, found: OnDisk) -> Queue {
+        assert!(found.min <= found.end, "a queue begins before it ends");
+        let state = State {
+            min: found.min,
+            min_physical: found.min_physical,
+            file_end: found.end,
+            tail: VecDeque::new(),
+            first_file: found.first_file,
+            next: found.end,
+            deleted: false,
+        };
+        Queue { topic, id, serial, state: Mutex::new(state) }
+    }
+
+    pub(super) fn range(&self) -> Range {
+        let state = self.lock();
+        Range { min: QueueOffset(state.min), max: QueueOffset(state.max()) }
+    }
+
+    /// The offset for the next message of the log; moves on.
+    pub(super) fn assign(&self) -> QueueOffset {
+        let mut state = self.lock();
+        state.next += 1;
+        QueueOffset(state.next - 1)
+    }
+
+    /// Takes back the newest assignment: its message was not written.
+    pub(super) fn unassign(&self, offset: QueueOffset) {
+        let mut state = self.lock();
+        assert_eq!(state.next, offset.0 + 1, "offsets are taken back newest first");
+        state.next = offset.0;
+        assert!(state.next >= state.max(), "what was dispatched stays assigned");
+    }
+
+    /// Adds the unit of message number `offset`. With `fill_gaps`, missing units become blanks.
+    pub(super) fn push(&self, offset: QueueOffset, unit: Unit, fill_gaps: bool) -> Pushed {
+        let mut state = self.lock();
+        let expected = state.max();
+        let mut pushed = Pushed::Appended;
+        if offset.0 > expected {
+            let missing = offset.0 - expected;
+            if state.min == expected {
+                // Nothing readable before it: a queue may start anywhere, its older messages were deleted.
+                state.restart(offset.0);
+            } else if !fill_gaps {
+                return Pushed::Gap { expected };
+            } else if missing <= GAP_UNITS_MAX {
+                state.tail.extend((0..missing).map(|_| Unit::BLANK));
+            } else {
+                state.restart(offset.0);
+                pushed = Pushed::Restarted;
+            }
+        } else if offset.0 < expected {
+            state.cut(offset.0);
+            pushed = Pushed::Restarted;
+        }
+        if state.min == state.max() {
+            state.min_physical = unit.physical.0;
+        }
+        state.tail.push_back(unit);
+        state.next = state.next.max(state.max());
+        pushed
+    }
+
+    /// The units of the tail, for writing them into the file.
+    pub(super) fn unwritten(self: &Arc<Self>) -> Option<QueueWrite> {
+        let state = self.lock();
+        if state.tail.is_empty() {
+            return None;
+        }
+        Some(QueueWrite {
+            queue: Arc::clone(self),
+            from: state.file_end,
+            units: state.tail.iter().copied().collect(),
+            fresh: state.first_file.is_none(),
+        })
+    }
+
+    /// The first `units` of the tail are in the file, whose units start at `file_base`.
+    pub(super) fn written(&self, units: usize, file_base: i64) {
+        let mut state = self.lock();
+        assert!(units <= state.tail.len(), "only units of the tail are written");
+        state.tail.drain(..units);
+        state.file_end += i64::try_from(units).unwrap_or(0);
+        state.first_file.get_or_insert(file_base);
+        if state.tail.is_empty() {
+            // An idle queue keeps no buffer.
+            state.tail = VecDeque::new();
+        }
+    }
+
+    /// Its topic was deleted; returns the number of units that memory held for it.
+    pub(super) fn delete(&self) -> usize {
+        let mut state = self.lock();
+        state.deleted = true;
+        let units = state.tail.len();
+        state.file_end += i64::try_from(units).unwrap_or(0);
+        state.tail = VecDeque::new();
+        units
+    }
+
+    pub(super) fn is_deleted(&self) -> bool {
+        self.lock().deleted
+    }
+
+    /// Number of units in memory.
+    pub(super) fn tail_len(&self) -> usize {
+        self.lock().tail.len()
+    }
+
+    /// The units from `from` on that are in memory, at most `count`, and how many units to read from the files before.
+    pub(super) fn split(&self, from: i64, count: usize) -> Split {
+        let state = self.lock();
+        let in_files = usize::try_from(state.file_end - from).unwrap_or(0).min(count);
+        let skip = usize::try_from(from - state.file_end).unwrap_or(0);
+        let tail = state.tail.iter().skip(skip).take(count - in_files).copied().collect();
+        let valid = from >= state.first_file.unwrap_or(state.file_end);
+        Split { in_files: if valid { in_files } else { 0 }, tail: if valid { tail } else { Vec::new() } }
+    }
+
+    /// Whether `min` may point below `first`, the oldest byte of the log.
+    pub(super) fn needs_new_min(&self, first: PhysicalOffset) -> bool {
+        let state = self.lock();
+        state.min < state.max() && state.min_physical < first.0
+    }
+
+    /// Retention moved the beginning; never backwards.
+    pub(super) fn set_min(&self, min: i64, min_physical: i64) {
+        let mut state = self.lock();
+        if min > state.min {
+            assert!(min <= state.max(), "a queue begins before it ends");
+            state.min = min;
+        }
+        state.min_physical = min_physical;
+    }
+
+    /// One after the last unit that is in a file.
+    pub(super) fn file_end(&self) -> i64 {
+        self.lock().file_end
+    }
+
+    pub(super) fn first_file(&self) -> Option<i64> {
+        self.lock().first_file
+    }
+
+    pub(super) fn set_first_file(&self, unit: i64) {
+        self.lock().first_file = Some(unit);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where a range of units is.
+pub(super) struct Split {
+    pub(super) in_files: usize,
+    pub(super) tail: Vec<Unit>,
+}
+
+impl State {
+    fn max(&self) -> i64 {
+        self.file_end + i64::try_from(self.tail.len()).unwrap_or(0)
+    }
+
+    /// Forgets all units; the next one has number `offset`.
+    fn restart(&mut self, offset: i64) {
+        self.tail.clear();
+        self.min = offset;
+        self.file_end = offset;
+        self.first_file = None;
+    }
+
+    /// Forgets the units from `offset` on.
+    fn cut(&mut self, offset: i64) {
+        let keep = usize::try_from(offset - self.file_end).unwrap_or(0);
+        self.tail.truncate(keep);
+        self.file_end = self.file_end.min(offset);
+        self.min = self.min.min(offset);
+        if self.first_file.is_some_and(|first| first > offset) {
+            self.first_file = None;
+        }
+        self.next = self.next.min(offset);
+    }
+}

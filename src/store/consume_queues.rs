@@ -1,0 +1,374 @@
+//! All consume queues of a store and their files: `consumequeue/TOPIC/QUEUE/00000000000000000000`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::consume_queue::{OnDisk, Queue, QueueWrite, UNIT_BYTES, Unit};
+use super::error::{Error, ReadError};
+use super::layout;
+use super::log::Patience;
+use super::open_files::{FileId, OpenFiles};
+use crate::env::{Disk, Entry, OpenMode};
+use crate::protocol::ids::{PhysicalOffset, QueueId};
+
+/// The queues by topic and id; readers find theirs without waiting for anything but another look-up.
+pub(super) struct Queues {
+    files: Arc<OpenFiles>,
+    dir: PathBuf,
+    /// Units of one file.
+    file_units: i64,
+    serial: AtomicU64,
+    table: RwLock<HashMap<Arc<str>, BTreeMap<QueueId, Arc<Queue>>>>,
+}
+
+impl Queues {
+    pub(super) fn new(files: Arc<OpenFiles>, dir: PathBuf, file_bytes: u64) -> Queues {
+        let file_units = i64::try_from(file_bytes / UNIT_BYTES as u64).unwrap_or(i64::MAX).max(1);
+        Queues { files, dir, file_units, serial: AtomicU64::new(0), table: RwLock::default() }
+    }
+
+    pub(super) fn get(&self, topic: &str, queue: QueueId) -> Option<Arc<Queue>> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.get(topic)?.get(&queue).cloned()
+    }
+
+    /// The queue, made if there is none. The name must have passed `layout::check_topic`.
+    pub(super) fn get_or_create(&self, topic: &str, queue: QueueId) -> Arc<Queue> {
+        if let Some(found) = self.get(topic, queue) {
+            return found;
+        }
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let name = table.get_key_value(topic).map_or_else(|| Arc::from(topic), |(name, _)| Arc::clone(name));
+        let queues = table.entry(Arc::clone(&name)).or_default();
+        let serial = || self.serial.fetch_add(1, Ordering::Relaxed);
+        Arc::clone(queues.entry(queue).or_insert_with(|| Arc::new(Queue::new(name, queue, serial()))))
+    }
+
+    /// Forgets a topic's queues and returns them.
+    pub(super) fn remove(&self, topic: &str) -> Vec<Arc<Queue>> {
+        let removed = self.table.write().unwrap_or_else(PoisonError::into_inner).remove(topic);
+        removed.map(|queues| queues.into_values().collect()).unwrap_or_default()
+    }
+
+    /// Forgets all queues.
+    pub(super) fn clear(&self) {
+        self.table.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// All queues, by topic and id.
+    pub(super) fn all(&self) -> Vec<Arc<Queue>> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let mut topics: Vec<_> = table.iter().collect();
+        topics.sort_unstable_by(|a, b| a.0.cmp(b.0));
+        topics.into_iter().flat_map(|(_, queues)| queues.values().cloned()).collect()
+    }
+
+    /// The folder of a topic.
+    pub(super) fn topic_dir(&self, topic: &str) -> PathBuf {
+        self.dir.join(topic)
+    }
+
+    /// The folder of a queue.
+    pub(super) fn queue_dir(&self, queue: &Queue) -> PathBuf {
+        layout::queue_dir(&self.dir, &queue.topic, queue.id.0)
+    }
+
+    /// First unit of the file that holds `unit`.
+    pub(super) fn file_of(&self, unit: i64) -> i64 {
+        unit - unit.rem_euclid(self.file_units)
+    }
+
+    fn path_of(&self, queue: &Queue, file: i64) -> PathBuf {
+        self.queue_dir(queue).join(layout::offset_name(file * UNIT_BYTES as i64))
+    }
+
+    fn file_bytes(&self) -> u64 {
+        self.file_units.unsigned_abs() * UNIT_BYTES as u64
+    }
+
+    /// Units from `from` on, at most `count`; fewer at the end of the queue, none below its beginning.
+    pub(super) fn read(
+        &self,
+        queue: &Queue,
+        from: i64,
+        count: usize,
+        patience: Patience,
+    ) -> Result<Vec<Unit>, ReadError> {
+        let split = queue.split(from, count);
+        let mut units = Vec::with_capacity(split.in_files + split.tail.len());
+        while units.len() < split.in_files {
+            let at = from + i64::try_from(units.len()).unwrap_or(0);
+            let file = self.file_of(at);
+            let in_file = usize::try_from(file + self.file_units - at).unwrap_or(0);
+            let wanted = (split.in_files - units.len()).min(in_file);
+            match self.read_file(queue, file, at - file, wanted, patience) {
+                Ok(more) => units.extend(more),
+                // Retention deleted the file since the look at the queue.
+                Err(ReadError::Failed(_)) if queue.first_file().is_some_and(|first| first > file) => return Ok(vec![]),
+                Err(error) => return Err(error),
+            }
+        }
+        units.extend(split.tail);
+        Ok(units)
+    }
+
+    fn read_file(
+        &self,
+        queue: &Queue,
+        file: i64,
+        at: i64,
+        count: usize,
+        patience: Patience,
+    ) -> Result<Vec<Unit>, ReadError> {
+        let id = FileId::Queue(queue.serial, file);
+        let open = match (self.files.cached(id), patience) {
+            (Some(open), _) => open,
+            (None, Patience::CachedOnly) => return Err(ReadError::WouldBlock),
+            (None, Patience::MayBlock) => self.files.get(id, &self.path_of(queue, file), OpenMode::Existing)?,
+        };
+        let mut bytes = vec![0; count * UNIT_BYTES];
+        let within = at.unsigned_abs() * UNIT_BYTES as u64;
+        let read = match patience {
+            Patience::MayBlock => open.read_exact_at(within, &mut bytes).map(|()| true),
+            Patience::CachedOnly => open.try_read_exact_at(within, &mut bytes),
+        };
+        match read {
+            Ok(true) => Ok(bytes.as_chunks::<UNIT_BYTES>().0.iter().map(Unit::from_bytes).collect()),
+            Ok(false) => Err(ReadError::WouldBlock),
+            Err(error) => Err(Error::io("read", &self.path_of(queue, file))(error).into()),
+        }
+    }
+
+    /// Writes units into the files; returns the files touched, for a later sync.
+    pub(super) fn write(&self, disk: &dyn Disk, write: &QueueWrite) -> Result<Vec<i64>, Error> {
+        let mut touched = Vec::new();
+        let mut at = write.from;
+        let mut rest = write.units.as_slice();
+        if write.fresh {
+            let dir = self.queue_dir(&write.queue);
+            disk.create_dir(&dir).map_err(Error::io("create", &dir))?;
+        }
+        while !rest.is_empty() {
+            let file = self.file_of(at);
+            let in_file = usize::try_from(file + self.file_units - at).unwrap_or(0);
+            let (now, later) = rest.split_at(rest.len().min(in_file));
+            let path = self.path_of(&write.queue, file);
+            let mode = OpenMode::Create { len: self.file_bytes() };
+            let open = self.files.get(FileId::Queue(write.queue.serial, file), &path, mode)?;
+            let blanks = if write.fresh && at == write.from { at - file } else { 0 };
+            let mut bytes = Vec::with_capacity((usize::try_from(blanks).unwrap_or(0) + now.len()) * UNIT_BYTES);
+            (0..blanks).for_each(|_| bytes.extend_from_slice(&Unit::BLANK.to_bytes()));
+            now.iter().for_each(|unit| bytes.extend_from_slice(&unit.to_bytes()));
+            let within = (at - blanks - file).unsigned_abs() * UNIT_BYTES as u64;
+            open.write_all_at(within, &bytes).map_err(Error::io("write", &path))?;
+            touched.push(file);
+            at += i64::try_from(now.len()).unwrap_or(0);
+            rest = later;
+        }
+        Ok(touched)
+    }
+
+    /// Syncs one file.
+    pub(super) fn sync(&self, queue: &Queue, file: i64) -> Result<(), Error> {
+        let path = self.path_of(queue, file);
+        let open = self.files.get(FileId::Queue(queue.serial, file), &path, OpenMode::Existing)?;
+        open.sync().map_err(Error::io("sync", &path))
+    }
+
+    /// Moves the beginning of a queue to its first unit that points at or behind `first`, and deletes files before it.
+    pub(super) fn advance_min(&self, disk: &dyn Disk, queue: &Queue, first: PhysicalOffset) -> Result<(), Error> {
+        let range = queue.range();
+        let found = partition_point(range.min.0, range.max.0, |unit| {
+            Ok(self.read_one(queue, unit)?.is_none_or(|unit| unit.is_blank() || unit.physical < first))
+        })?;
+        let physical = if found < range.max.0 { self.read_one(queue, found)? } else { None };
+        queue.set_min(found, physical.map_or(i64::MAX, |unit| unit.physical.0));
+        self.delete_before(disk, queue, found)
+    }
+
+    /// Deletes files all of whose units are below `min`; the newest file stays.
+    fn delete_before(&self, disk: &dyn Disk, queue: &Queue, min: i64) -> Result<(), Error> {
+        let Some(first_file) = queue.first_file() else { return Ok(()) };
+        let newest = self.file_of((queue.file_end() - 1).max(0));
+        let mut file = first_file;
+        while file + self.file_units <= min && file < newest {
+            let path = self.path_of(queue, file);
+            queue.set_first_file(file + self.file_units);
+            self.files.close(|id| id == FileId::Queue(queue.serial, file));
+            disk.remove(&path).map_err(Error::io("delete", &path))?;
+            file += self.file_units;
+        }
+        Ok(())
+    }
+
+    fn read_one(&self, queue: &Queue, unit: i64) -> Result<Option<Unit>, Error> {
+        match self.read(queue, unit, 1, Patience::MayBlock) {
+            Ok(units) => Ok(units.first().copied()),
+            Err(ReadError::Failed(error)) => Err(error),
+            Err(ReadError::WouldBlock) => Ok(None),
+        }
+    }
+}
+
+/// First number in `low..high` for which `before` does not hold; it holds for all smaller ones.
+pub(super) fn partition_point<E>(
+    mut low: i64,
+    mut high: i64,
+    mut before: impl FnMut(i64) -> Result<bool, E>,
+) -> Result<i64, E> {
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if before(middle)? {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+/// Loading and trimming: only at start, when nobody else looks.
+impl Queues {
+    /// Finds all queues. Units that point at or behind `cut` are left out: recovery adds them from the log.
+    /// Returns the queues that had such units.
+    pub(super) fn load(
+        &self,
+        disk: &dyn Disk,
+        cut: PhysicalOffset,
+        first: PhysicalOffset,
+    ) -> Result<Vec<Arc<Queue>>, Error> {
+        self.clear();
+        let mut shortened = Vec::new();
+        for topic in disk.list(&self.dir).map_err(Error::io("list", &self.dir))?.iter().filter(|entry| entry.is_dir) {
+            let topic_dir = self.dir.join(&topic.name);
+            for entry in disk.list(&topic_dir).map_err(Error::io("list", &topic_dir))?.iter().filter(|e| e.is_dir) {
+                if let Ok(id) = entry.name.parse() {
+                    shortened.extend(self.load_queue(disk, &topic.name, QueueId(id), cut, first)?);
+                }
+            }
+        }
+        Ok(shortened)
+    }
+
+    fn load_queue(
+        &self,
+        disk: &dyn Disk,
+        topic: &str,
+        id: QueueId,
+        cut: PhysicalOffset,
+        first: PhysicalOffset,
+    ) -> Result<Option<Arc<Queue>>, Error> {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let name = table.get_key_value(topic).map_or_else(|| Arc::from(topic), |(name, _)| Arc::clone(name));
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        // Read through a queue object without state, so that reading has one path.
+        let bare = Queue::new(Arc::clone(&name), id, serial);
+        let (found, shortened) = self.find_units(disk, &bare, cut, first)?;
+        let queue = Arc::new(Queue::loaded(Arc::clone(&name), id, serial, found));
+        table.entry(name).or_default().insert(id, Arc::clone(&queue));
+        Ok(shortened.then_some(queue))
+    }
+
+    fn find_units(
+        &self,
+        disk: &dyn Disk,
+        queue: &Queue,
+        cut: PhysicalOffset,
+        first: PhysicalOffset,
+    ) -> Result<(OnDisk, bool), Error> {
+        let files = self.files_of(disk, queue)?;
+        let unit = |at: i64| -> Result<Unit, Error> {
+            let file = self.file_of(at);
+            match self.read_file(queue, file, at - file, 1, Patience::MayBlock) {
+                Ok(units) => Ok(units.first().copied().unwrap_or(Unit::BLANK)),
+                Err(ReadError::Failed(error)) => Err(error),
+                Err(ReadError::WouldBlock) => Ok(Unit::BLANK),
+            }
+        };
+        let good = |at: i64| unit(at).map(|unit| unit.is_written() && unit.physical < cut);
+        let mut used = files.len();
+        while used > 0 && !good(files[used - 1])? {
+            used -= 1;
+        }
+        let Some(newest) = used.checked_sub(1).map(|index| files[index]) else {
+            let nothing = OnDisk { first_file: None, end: 0, min: 0, min_physical: i64::MAX };
+            return Ok((nothing, !files.is_empty()));
+        };
+        let oldest = files[0];
+        let end = partition_point(newest, newest + self.file_units, good)?;
+        let min = partition_point(oldest, end, |at| unit(at).map(|unit| unit.is_blank() || unit.physical < first))?;
+        let min_physical = if min < end { unit(min)?.physical.0 } else { i64::MAX };
+        let more = used < files.len() || (end < newest + self.file_units && unit(end)?.is_written());
+        Ok((OnDisk { first_file: Some(oldest), end, min, min_physical }, more))
+    }
+
+    /// First units of the files of a queue: the newest unbroken row of them.
+    fn files_of(&self, disk: &dyn Disk, queue: &Queue) -> Result<Vec<i64>, Error> {
+        let mut row: Vec<i64> = Vec::new();
+        for (bytes, entry) in self.entries_of(disk, queue)? {
+            if entry.len != self.file_bytes() {
+                return Err(Error::FileSize {
+                    path: self.queue_dir(queue).join(entry.name),
+                    actual: entry.len,
+                    expected: self.file_bytes(),
+                    key: "mappedFileSizeConsumeQueue",
+                });
+            }
+            let unit = bytes / UNIT_BYTES as i64;
+            if row.last().is_some_and(|last| last + self.file_units != unit) {
+                tracing::warn!(topic = %queue.topic, queue = queue.id.0, unit, "consume queue file missing, older ones ignored");
+                row.clear();
+            }
+            row.push(unit);
+        }
+        Ok(row)
+    }
+
+    /// The files with their offsets, by offset; an empty newest file is a leftover of a crash and deleted, as Java does.
+    fn entries_of(&self, disk: &dyn Disk, queue: &Queue) -> Result<Vec<(i64, Entry)>, Error> {
+        let dir = self.queue_dir(queue);
+        let entries = disk.list(&dir).map_err(Error::io("list", &dir))?;
+        let offset = |entry: Entry| layout::parse_offset_name(&entry.name).map(|offset| (offset, entry));
+        let mut files: Vec<_> = entries.into_iter().filter(|entry| !entry.is_dir).filter_map(offset).collect();
+        files.sort_unstable_by_key(|(offset, _)| *offset);
+        if let Some((_, newest)) = files.pop_if(|(_, newest)| newest.len == 0) {
+            let path = dir.join(newest.name);
+            disk.remove(&path).map_err(Error::io("delete", &path))?;
+        }
+        Ok(files)
+    }
+
+    /// Erases everything on disk that is not a unit of the queue, so that neither Java nor a later start takes it for one.
+    pub(super) fn trim(&self, disk: &dyn Disk, queue: &Queue) -> Result<(), Error> {
+        let dir = self.queue_dir(queue);
+        let end = queue.file_end();
+        let mut removed = false;
+        for (bytes, entry) in self.entries_of(disk, queue)? {
+            let file = bytes / UNIT_BYTES as i64;
+            let path = dir.join(&entry.name);
+            let used = queue.first_file().is_some_and(|first| first <= file) && file < end;
+            if !used {
+                self.files.close(|id| id == FileId::Queue(queue.serial, file));
+                disk.remove(&path).map_err(Error::io("delete", &path))?;
+                removed = true;
+            } else if end < file + self.file_units && self.is_used(queue, file, end - file)? {
+                let open = self.files.get(FileId::Queue(queue.serial, file), &path, OpenMode::Existing)?;
+                let from = (end - file).unsigned_abs() * UNIT_BYTES as u64;
+                open.zero(from, self.file_bytes() - from).map_err(Error::io("erase", &path))?;
+                open.sync().map_err(Error::io("sync", &path))?;
+            }
+        }
+        if removed { disk.sync_dir(&dir).map_err(Error::io("sync", &dir)) } else { Ok(()) }
+    }
+
+    /// Whether anything stands at this place of a file.
+    fn is_used(&self, queue: &Queue, file: i64, at: i64) -> Result<bool, Error> {
+        match self.read_file(queue, file, at, 1, Patience::MayBlock) {
+            Ok(units) => Ok(units.first().is_some_and(|unit| unit.to_bytes() != [0; UNIT_BYTES])),
+            Err(ReadError::Failed(error)) => Err(error),
+            Err(ReadError::WouldBlock) => Ok(true),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! From a record of the log to its unit, its keys and the news of its arrival (Java: `CommitLogDispatcherBuildConsumeQueue`,
+//! `CommitLogDispatcherBuildIndex`). The running store and recovery use the same code.
+
+use std::sync::Arc;
+
+use super::consume_queue::{Pushed, Unit};
+use super::index::Key;
+use super::layout;
+use super::options::millis;
+use super::shared::Shared;
+use crate::config::DelayLevels;
+use crate::protocol::ids::{Millis, QueueId, QueueOffset};
+use crate::protocol::java_hash;
+use crate::protocol::properties::key;
+use crate::protocol::record::RecordView;
+use crate::protocol::sys_flag;
+
+/// The topic of delayed messages; its units carry the due time instead of a tags code.
+const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
+/// Between topic and tag in the index (5.5).
+const TAG_INDEX: &str = "T";
+
+/// A message became readable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Its topic.
+    pub topic: Arc<str>,
+    /// Its queue.
+    pub queue: QueueId,
+    /// Its number in the queue.
+    pub queue_offset: QueueOffset,
+    /// Java's hash of its tags.
+    pub tags_code: i64,
+    /// When it was appended.
+    pub store_time: Millis,
+    /// Bytes of its record.
+    pub size: i32,
+}
+
+/// A record's queue misses messages before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Gap {
+    pub(super) topic: String,
+    pub(super) queue: QueueId,
+    pub(super) expected: i64,
+    pub(super) found: QueueOffset,
+}
+
+/// What became of a record.
+pub(super) enum Dispatched {
+    /// It stands in its queue.
+    Readable(Arrival),
+    /// It stands in its queue, which lost its later messages: it was deleted and made anew.
+    Restarted(Arrival),
+    /// It has no place in a queue (half or rolled back message, or a topic that cannot be a folder).
+    Hidden,
+}
+
+/// Adds a record to its queue and to the index.
+pub(super) fn dispatch(shared: &Shared, record: &RecordView<'_>, fill_gaps: bool) -> Result<Dispatched, Gap> {
+    let transaction = sys_flag::transaction(record.sys_flag);
+    let rolled_back = transaction == sys_flag::TRANSACTION_ROLLBACK;
+    let hidden = rolled_back || transaction == sys_flag::TRANSACTION_PREPARED;
+    let dispatched = if hidden || layout::check_topic(record.topic).is_err() {
+        Dispatched::Hidden
+    } else {
+        enqueue(shared, record, fill_gaps)?
+    };
+    if shared.index.is_enabled() && !rolled_back {
+        shared.index.push(keys(record));
+    }
+    Ok(dispatched)
+}
+
+fn enqueue(shared: &Shared, record: &RecordView<'_>, fill_gaps: bool) -> Result<Dispatched, Gap> {
+    let queue = shared.queues.get_or_create(record.topic, record.queue_id);
+    // A record is at most a commit log file long.
+    let size = i32::try_from(record.bytes.len()).unwrap_or(i32::MAX);
+    let tags_code = tags_code(record, &shared.options.delay_levels);
+    let unit = Unit { physical: record.physical_offset, size, tags_code };
+    let arrival = Arrival {
+        topic: Arc::clone(&queue.topic),
+        queue: record.queue_id,
+        queue_offset: record.queue_offset,
+        tags_code,
+        store_time: record.store_timestamp,
+        size,
+    };
+    match queue.push(record.queue_offset, unit, fill_gaps) {
+        Pushed::Appended => Ok(Dispatched::Readable(arrival)),
+        Pushed::Restarted => Ok(Dispatched::Restarted(arrival)),
+        Pushed::Gap { expected } => Err(Gap {
+            topic: record.topic.to_owned(),
+            queue: record.queue_id,
+            expected,
+            found: record.queue_offset,
+        }),
+    }
+}
+
+/// The hash of the tags; for a delayed message the time when it is due.
+fn tags_code(record: &RecordView<'_>, levels: &DelayLevels) -> i64 {
+    if record.topic == SCHEDULE_TOPIC
+        && let Some(level) = record.property(key::DELAY_TIME_LEVEL).and_then(|level| level.parse().ok())
+        && let Some(delay) = levels.delay(level)
+    {
+        return record.store_timestamp.0.saturating_add(millis(delay));
+    }
+    java_hash::tags_code(record.property(key::TAGS))
+}
+
+/// The keys of a record: its id, each word of KEYS, and since 5.5 its tag.
+fn keys(record: &RecordView<'_>) -> impl Iterator<Item = Key> {
+    let words = record.property(key::KEYS).unwrap_or_default().split(' ').filter(|word| !word.is_empty());
+    let hashes = record.property(key::UNIQ_KEY).into_iter().chain(words);
+    let hashes = hashes.map(|word| java_hash::index_key_hash(record.topic, word));
+    let tag = record.property(key::TAGS).map(|tag| tag_hash(record.topic, tag));
+    hashes.chain(tag).map(|hash| Key { hash, physical: record.physical_offset, store_time: record.store_timestamp })
+}
+
+/// The index hash of `topic#T#tag`.
+pub(super) fn tag_hash(topic: &str, tag: &str) -> i32 {
+    java_hash::index_key_hash(topic, &format!("{TAG_INDEX}#{tag}"))
+}

@@ -1,0 +1,179 @@
+//! When the log is synced, and how far it may be relied on. Pure.
+//!
+//! ```text
+//!   dispatched <= confirmed <= written          flushed <= written
+//!   SYNC_FLUSH: confirmed = flushed             ASYNC_FLUSH: confirmed = written
+//! ```
+//!
+//! One sync runs at a time. What is appended meanwhile waits for the next one, so the batch grows with the load
+//! and with the time the device takes (group commit).
+
+use super::options::millis;
+use crate::config::{Flush as Policy, FlushDiskType};
+use crate::protocol::ids::{Millis, PhysicalOffset};
+
+/// Java counts dirty bytes in pages.
+const PAGE_BYTES: i64 = 4096;
+
+/// Positions of the log and the clock of its syncs.
+#[derive(Clone, Debug)]
+pub(super) struct Flush {
+    policy: Policy,
+    written: PhysicalOffset,
+    flushed: PhysicalOffset,
+    /// The sync that runs covers the log up to here.
+    running: Option<PhysicalOffset>,
+    last: Millis,
+    last_thorough: Millis,
+    /// Somebody waits for everything that is written now.
+    wanted: bool,
+}
+
+impl Flush {
+    /// A log that is flushed up to its end.
+    pub(super) fn new(policy: Policy, end: PhysicalOffset, now: Millis) -> Flush {
+        Flush { policy, written: end, flushed: end, running: None, last: now, last_thorough: now, wanted: false }
+    }
+
+    pub(super) fn written(&self) -> PhysicalOffset {
+        self.written
+    }
+
+    pub(super) fn flushed(&self) -> PhysicalOffset {
+        self.flushed
+    }
+
+    /// What may be dispatched and read.
+    pub(super) fn confirmed(&self) -> PhysicalOffset {
+        match self.policy.disk {
+            FlushDiskType::Sync => self.flushed,
+            FlushDiskType::Async => self.written,
+        }
+    }
+
+    pub(super) fn appended(&mut self, written: PhysicalOffset) {
+        assert!(written >= self.written, "the log only grows");
+        self.written = written;
+    }
+
+    /// Asks for a sync of all that is written, whatever the policy.
+    pub(super) fn want(&mut self) {
+        self.wanted = self.flushed < self.written;
+    }
+
+    /// The range to sync now.
+    pub(super) fn due(&self, now: Millis) -> Option<(PhysicalOffset, PhysicalOffset)> {
+        let at = self.deadline()?;
+        // A clock that was set back must not stop the syncs.
+        (now >= at || now < self.last).then_some((self.flushed, self.written))
+    }
+
+    /// When the next sync is due; none while one runs or when there is nothing to sync.
+    pub(super) fn deadline(&self) -> Option<Millis> {
+        let dirty = self.written - self.flushed;
+        if self.running.is_some() || dirty == 0 {
+            return None;
+        }
+        if self.wanted || self.policy.disk == FlushDiskType::Sync {
+            return Some(Millis(0));
+        }
+        let thorough = self.last_thorough.plus(millis(self.policy.commit_log_thorough_interval));
+        if dirty >= i64::from(self.policy.commit_log_least_pages) * PAGE_BYTES {
+            return Some(thorough.min(self.last.plus(millis(self.policy.commit_log_interval))));
+        }
+        Some(thorough)
+    }
+
+    pub(super) fn started(&mut self, upto: PhysicalOffset, now: Millis) {
+        assert!(self.running.is_none(), "one sync at a time");
+        assert!(upto <= self.written, "only what is written is synced");
+        self.running = Some(upto);
+        self.last = now;
+        self.last_thorough = now;
+        self.wanted = false;
+    }
+
+    /// The sync that ran is done; returns how far the log is flushed now.
+    pub(super) fn synced(&mut self) -> PhysicalOffset {
+        let upto = self.running.take().unwrap_or(self.flushed);
+        assert!(self.flushed <= upto && upto <= self.written, "flushed <= written");
+        self.flushed = upto;
+        upto
+    }
+
+    /// The sync that ran failed: nothing is known of what it covered.
+    pub(super) fn failed(&mut self) {
+        self.running = None;
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn flush(disk: FlushDiskType) -> Flush {
+        let policy = Policy {
+            disk,
+            commit_log_interval: Duration::from_millis(500),
+            commit_log_least_pages: 4,
+            commit_log_thorough_interval: Duration::from_secs(10),
+            consume_queue_interval: Duration::from_secs(1),
+            consume_queue_least_pages: 2,
+            consume_queue_thorough_interval: Duration::from_secs(60),
+            sync_timeout: Duration::from_secs(5),
+        };
+        Flush::new(policy, PhysicalOffset(100), Millis(1_000))
+    }
+
+    fn check(flush: &Flush, now: i64, due: Option<(i64, i64)>) {
+        let expected = due.map(|(from, to)| (PhysicalOffset(from), PhysicalOffset(to)));
+        assert_eq!(flush.due(Millis(now)), expected, "at {now}");
+    }
+
+    #[test]
+    fn sync_flush_syncs_at_once_and_gathers_meanwhile() {
+        let mut flush = flush(FlushDiskType::Sync);
+        check(&flush, 1_000, None);
+        flush.appended(PhysicalOffset(200));
+        assert_eq!(flush.confirmed(), PhysicalOffset(100));
+        check(&flush, 1_000, Some((100, 200)));
+        flush.started(PhysicalOffset(200), Millis(1_000));
+        flush.appended(PhysicalOffset(300));
+        flush.appended(PhysicalOffset(400));
+        check(&flush, 1_001, None);
+        assert_eq!(flush.synced(), PhysicalOffset(200));
+        assert_eq!(flush.confirmed(), PhysicalOffset(200));
+        check(&flush, 1_001, Some((200, 400)));
+    }
+
+    #[test]
+    fn async_flush_waits_for_pages_or_for_the_thorough_interval() {
+        let mut flush = flush(FlushDiskType::Async);
+        flush.appended(PhysicalOffset(200));
+        assert_eq!(flush.confirmed(), PhysicalOffset(200));
+        assert_eq!(flush.deadline(), Some(Millis(11_000)));
+        check(&flush, 1_500, None);
+        check(&flush, 11_000, Some((100, 200)));
+        flush.appended(PhysicalOffset(100 + 4 * 4096));
+        assert_eq!(flush.deadline(), Some(Millis(1_500)));
+        check(&flush, 1_499, None);
+        check(&flush, 1_500, Some((100, 100 + 4 * 4096)));
+        check(&flush, 999, Some((100, 100 + 4 * 4096)));
+    }
+
+    #[test]
+    fn a_wanted_sync_does_not_wait() {
+        let mut flush = flush(FlushDiskType::Async);
+        flush.want();
+        check(&flush, 1_000, None);
+        flush.appended(PhysicalOffset(200));
+        flush.want();
+        check(&flush, 1_000, Some((100, 200)));
+    }
+}

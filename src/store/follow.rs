@@ -1,0 +1,205 @@
+//! Behind the end of the log: confirmed bytes become readable (Java: `ReputMessageService`).
+//!
+//! ```text
+//!        dispatched                confirmed   written
+//!            |  chunks kept in memory  |  ........|
+//!            +--> queues, index, Arrival
+//! ```
+//!
+//! What was just appended is taken from memory. When that had no room for it, the log is read again, by a job.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::append::Chunk;
+use super::dispatch::{self, Arrival, Dispatched, Gap};
+use super::record::{self, Found};
+use super::shared::Shared;
+use crate::protocol::ids::{Millis, PhysicalOffset};
+use crate::protocol::record::BodyCrc;
+
+/// Bytes of the log kept for dispatch. With SYNC_FLUSH they wait for the sync; at 200 MB/s this is 40 ms of them.
+const CHUNK_BYTES_MAX: usize = 8 << 20;
+/// Bytes read when the log must be read again.
+const READ_BACK_BYTES: usize = 1 << 20;
+
+/// The state of dispatch.
+pub(super) struct Follow {
+    chunks: VecDeque<Chunk>,
+    chunk_bytes: usize,
+    dispatched: PhysicalOffset,
+    /// Store time of the newest record that was dispatched.
+    newest_time: Millis,
+    /// A read of the log runs, or is wanted for so many bytes.
+    read_back: ReadBack,
+    /// Topics deleted while records of theirs were not dispatched yet: those before the position have no queue any more.
+    deleted: HashMap<String, PhysicalOffset>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ReadBack {
+    None,
+    Wanted(usize),
+    Running,
+}
+
+/// Why dispatch cannot go on.
+#[derive(Debug)]
+pub(super) enum Stuck {
+    /// The log does not hold at this position what was written there.
+    Damaged { position: PhysicalOffset, reason: String },
+    /// Messages are missing in a queue.
+    Gap(Gap),
+}
+
+impl Follow {
+    pub(super) fn new(dispatched: PhysicalOffset, newest_time: Millis) -> Follow {
+        Follow {
+            chunks: VecDeque::new(),
+            chunk_bytes: 0,
+            dispatched,
+            newest_time,
+            read_back: ReadBack::None,
+            deleted: HashMap::new(),
+        }
+    }
+
+    pub(super) fn dispatched(&self) -> PhysicalOffset {
+        self.dispatched
+    }
+
+    pub(super) fn newest_time(&self) -> Millis {
+        self.newest_time
+    }
+
+    /// Keeps what was appended; without room for it, it will be read from the log.
+    pub(super) fn keep(&mut self, chunk: Chunk) {
+        if self.chunk_bytes + chunk.bytes.len() <= CHUNK_BYTES_MAX {
+            self.chunk_bytes += chunk.bytes.len();
+            self.chunks.push_back(chunk);
+        }
+    }
+
+    /// Records of the topic that are already written get no queue.
+    pub(super) fn forget_topic(&mut self, topic: &str, written: PhysicalOffset) {
+        if self.dispatched < written {
+            self.deleted.insert(topic.to_owned(), written);
+        }
+    }
+
+    /// Dispatches up to `confirmed`, at most `room` records.
+    pub(super) fn advance(
+        &mut self,
+        shared: &Shared,
+        confirmed: PhysicalOffset,
+        mut room: usize,
+        arrivals: &mut Vec<Arrival>,
+    ) -> Result<(), Stuck> {
+        while self.dispatched < confirmed && room > 0 {
+            let Some(bytes) = self.bytes_at_dispatched() else { break };
+            let position = self.dispatched;
+            match record::find(&bytes, position, BodyCrc::Trust) {
+                Found::Record(record) => {
+                    if !self.is_deleted(record.topic) {
+                        self.dispatch(shared, &record, arrivals)?;
+                    }
+                    self.newest_time = record.store_timestamp;
+                    self.dispatched = position + i64::try_from(record.bytes.len()).unwrap_or(0);
+                    room -= 1;
+                }
+                Found::Blank => {
+                    self.dispatched = PhysicalOffset(shared.log.base_of(position) + shared.log.segment_bytes());
+                }
+                Found::Incomplete { needed } => {
+                    // Only a piece that was read back ends within a record.
+                    self.drop_first();
+                    self.want(needed);
+                    break;
+                }
+                Found::Invalid(reason) => return Err(Stuck::Damaged { position, reason: reason.to_string() }),
+            }
+        }
+        if self.dispatched >= confirmed && self.chunks.is_empty() {
+            // Idle stores keep nothing.
+            self.chunks = VecDeque::new();
+        }
+        self.deleted.retain(|_, written| self.dispatched < *written);
+        Ok(())
+    }
+
+    fn dispatch(
+        &self,
+        shared: &Shared,
+        record: &crate::protocol::record::RecordView<'_>,
+        arrivals: &mut Vec<Arrival>,
+    ) -> Result<(), Stuck> {
+        match dispatch::dispatch(shared, record, false) {
+            Ok(Dispatched::Readable(arrival)) => arrivals.push(arrival),
+            Ok(Dispatched::Hidden) => {}
+            Ok(Dispatched::Restarted(arrival)) => {
+                // The owner assigns the numbers, so a running store never goes back in a queue.
+                let found = arrival.queue_offset;
+                let topic = arrival.topic.to_string();
+                return Err(Stuck::Gap(Gap { topic, queue: arrival.queue, expected: found.0 + 1, found }));
+            }
+            Err(gap) => return Err(Stuck::Gap(gap)),
+        }
+        Ok(())
+    }
+
+    fn is_deleted(&self, topic: &str) -> bool {
+        !self.deleted.is_empty() && self.deleted.get(topic).is_some_and(|written| self.dispatched < *written)
+    }
+
+    /// The bytes from `dispatched` on that are in memory.
+    fn bytes_at_dispatched(&mut self) -> Option<bytes::Bytes> {
+        loop {
+            let Some(first) = self.chunks.front() else {
+                self.want(READ_BACK_BYTES);
+                return None;
+            };
+            let skip = self.dispatched - first.start;
+            if skip < 0 {
+                self.want(READ_BACK_BYTES);
+                return None;
+            }
+            match usize::try_from(skip) {
+                Ok(skip) if skip < first.bytes.len() => return Some(first.bytes.slice(skip..)),
+                _ => self.drop_first(),
+            }
+        }
+    }
+
+    fn drop_first(&mut self) {
+        if let Some(chunk) = self.chunks.pop_front() {
+            self.chunk_bytes -= chunk.bytes.len();
+        }
+    }
+
+    fn want(&mut self, len: usize) {
+        if self.read_back == ReadBack::None {
+            self.read_back = ReadBack::Wanted(len.max(READ_BACK_BYTES));
+        }
+    }
+
+    /// The read to do now.
+    pub(super) fn start_read_back(&mut self) -> Option<(PhysicalOffset, usize)> {
+        let ReadBack::Wanted(len) = self.read_back else { return None };
+        self.read_back = ReadBack::Running;
+        Some((self.dispatched, len))
+    }
+
+    /// The read is done.
+    pub(super) fn finish_read_back(&mut self, chunk: Option<Chunk>) {
+        self.read_back = ReadBack::None;
+        if let Some(chunk) = chunk
+            && chunk.start == self.dispatched
+        {
+            self.chunk_bytes += chunk.bytes.len();
+            self.chunks.push_front(chunk);
+        }
+    }
+
+    pub(super) fn is_reading(&self) -> bool {
+        self.read_back == ReadBack::Running
+    }
+}

@@ -1,0 +1,271 @@
+//! Work that may block. The store says what should run, its owner runs it where waiting is allowed and gives the result back.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::checkpoint::Checkpoint;
+use super::consume_queue::{Queue, QueueWrite};
+use super::error::{Error, ReadError};
+use super::index;
+use super::log::Patience;
+use super::retention::{self, SegmentAge};
+use super::shared::Shared;
+use crate::env::{DeviceId, Disk, DiskSpace, LockGuard};
+use crate::protocol::ids::{Millis, PhysicalOffset};
+
+use super::append::Chunk;
+
+/// One piece of work. Jobs of one store may run at the same time and end in any order.
+#[must_use]
+pub struct Job {
+    pub(super) shared: Arc<Shared>,
+    pub(super) device: Option<DeviceId>,
+    pub(super) work: Work,
+}
+
+/// The result of a [`Job`].
+#[must_use]
+pub struct JobDone {
+    pub(super) done: Done,
+}
+
+pub(super) enum Work {
+    /// Make the log durable from one position to another; also its folder, when files were made.
+    SyncLog { from: PhysicalOffset, to: PhysicalOffset, folder: bool },
+    /// Bring memory into the queue and index files.
+    WriteTails(WriteTails),
+    /// Read the log again for dispatch: memory had no room to keep it.
+    ReadBack { from: PhysicalOffset, to: PhysicalOffset, len: usize },
+    /// Look at ages of files and space of the disk.
+    Survey,
+    /// Delete the oldest log files, and what points into them.
+    Delete { segments: Vec<i64>, first: PhysicalOffset },
+    /// Delete the queues of topics.
+    DeleteTopics { topics: Vec<String> },
+    /// The last job.
+    Stop(Stop),
+}
+
+pub(super) struct WriteTails {
+    pub(super) queues: Vec<QueueWrite>,
+    /// Name for a new index file.
+    pub(super) index_name: u64,
+    pub(super) settle: Option<Settle>,
+}
+
+/// Sync of everything that was written before, then the checkpoint.
+pub(super) struct Settle {
+    pub(super) queue_files: Vec<(Arc<Queue>, i64)>,
+    pub(super) index_files: Vec<u64>,
+    /// `index_time` is filled in when the index is synced.
+    pub(super) checkpoint: Checkpoint,
+}
+
+pub(super) struct Stop {
+    pub(super) sync: (PhysicalOffset, PhysicalOffset),
+    pub(super) tails: WriteTails,
+    /// All that was written is in the queues: the next start needs no recovery.
+    pub(super) clean: bool,
+    pub(super) lock: Option<Box<dyn LockGuard>>,
+}
+
+pub(super) enum Done {
+    SyncLog(Result<(), Error>),
+    WriteTails(TailsWritten),
+    ReadBack(Result<Option<Chunk>, Error>),
+    Survey(Result<Survey, Error>),
+    Delete { deleted: usize, result: Result<(), Error> },
+    DeleteTopics(Result<(), Error>),
+    Stop(Result<(), Error>),
+}
+
+/// What of memory is in files now; a failure leaves the rest in memory.
+pub(super) struct TailsWritten {
+    /// Queue, number of units, files.
+    pub(super) queues: Vec<(Arc<Queue>, usize, Vec<i64>)>,
+    pub(super) index: Option<index::Written>,
+    /// The checkpoint that is on disk now.
+    pub(super) settled: Option<Checkpoint>,
+    pub(super) failure: Option<Error>,
+}
+
+pub(super) struct Survey {
+    pub(super) segments: Vec<SegmentAge>,
+    pub(super) space: DiskSpace,
+}
+
+impl Job {
+    /// The device whose sync this job is; such jobs of several brokers are best run together.
+    #[must_use]
+    pub fn device(&self) -> Option<DeviceId> {
+        self.device
+    }
+
+    /// A word for logs and metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self.work {
+            Work::SyncLog { .. } => "sync log",
+            Work::WriteTails(_) => "write queues",
+            Work::ReadBack { .. } => "read log",
+            Work::Survey => "survey disk",
+            Work::Delete { .. } => "delete files",
+            Work::DeleteTopics { .. } => "delete topics",
+            Work::Stop(_) => "stop",
+        }
+    }
+
+    /// Does the work; may block for long.
+    pub fn run(self, disk: &dyn Disk) -> JobDone {
+        let shared = self.shared.as_ref();
+        let done = match self.work {
+            Work::SyncLog { from, to, folder } => Done::SyncLog(sync_log(shared, disk, from, to, folder)),
+            Work::WriteTails(tails) => Done::WriteTails(tails.run(shared, disk)),
+            Work::ReadBack { from, to, len } => Done::ReadBack(read_back(shared, from, to, len)),
+            Work::Survey => Done::Survey(survey(shared, disk)),
+            Work::Delete { segments, first } => {
+                let mut deleted = 0;
+                let result = delete(shared, disk, &segments, first, &mut deleted);
+                Done::Delete { deleted, result }
+            }
+            Work::DeleteTopics { topics } => Done::DeleteTopics(delete_topics(shared, disk, &topics)),
+            Work::Stop(stop) => Done::Stop(stop.run(shared, disk)),
+        };
+        JobDone { done }
+    }
+}
+
+pub(super) fn sync_log(
+    shared: &Shared,
+    disk: &dyn Disk,
+    from: PhysicalOffset,
+    to: PhysicalOffset,
+    folder: bool,
+) -> Result<(), Error> {
+    let log = &shared.log;
+    let mut base = log.base_of(from);
+    while base < to.0 {
+        log.open(base)?.sync().map_err(Error::io("sync", &log.path_of(base)))?;
+        base += log.segment_bytes();
+    }
+    if folder {
+        let dir = &shared.options.store.commit_log;
+        disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
+    }
+    Ok(())
+}
+
+impl WriteTails {
+    pub(super) fn run(self, shared: &Shared, disk: &dyn Disk) -> TailsWritten {
+        let mut written = TailsWritten { queues: Vec::new(), index: None, settled: None, failure: None };
+        written.failure = self.try_run(shared, disk, &mut written).err();
+        written
+    }
+
+    fn try_run(self, shared: &Shared, disk: &dyn Disk, written: &mut TailsWritten) -> Result<(), Error> {
+        for write in self.queues {
+            let files = shared.queues.write(disk, &write)?;
+            written.queues.push((write.queue, write.units.len(), files));
+        }
+        if shared.index.pending() > 0 {
+            written.index = Some(shared.index.write(disk, self.index_name)?);
+        }
+        let Some(mut settle) = self.settle else { return Ok(()) };
+        let fresh = written.queues.iter().flat_map(|(queue, _, files)| files.iter().map(|file| (Arc::clone(queue), *file)));
+        settle.queue_files.extend(fresh);
+        settle.index_files.extend(written.index.iter().flat_map(|index| index.touched.iter().copied()));
+        written.settled = Some(settle.run(shared, disk, written.index.as_ref())?);
+        Ok(())
+    }
+}
+
+impl Settle {
+    fn run(mut self, shared: &Shared, disk: &dyn Disk, index: Option<&index::Written>) -> Result<Checkpoint, Error> {
+        self.queue_files.sort_unstable_by_key(|(queue, file)| (queue.serial, *file));
+        self.queue_files.dedup_by_key(|(queue, file)| (queue.serial, *file));
+        let mut folders: Vec<PathBuf> = Vec::new();
+        for (queue, file) in &self.queue_files {
+            shared.queues.sync(queue, *file)?;
+            let dir = shared.queues.queue_dir(queue);
+            folders.extend(dir.ancestors().take(3).map(PathBuf::from));
+        }
+        self.index_files.sort_unstable();
+        self.index_files.dedup();
+        for name in &self.index_files {
+            shared.index.sync(*name)?;
+        }
+        if !self.index_files.is_empty() {
+            folders.push(shared.index.dir().clone());
+        }
+        folders.sort_unstable();
+        folders.dedup();
+        for folder in &folders {
+            disk.sync_dir(folder).map_err(Error::io("sync", folder))?;
+        }
+        let index_time = index.map_or_else(|| shared.index.written_time(), index::Written::newest_time);
+        self.checkpoint.index_time = Millis(index_time);
+        self.checkpoint.store(disk, &shared.options.store.checkpoint())?;
+        Ok(self.checkpoint)
+    }
+}
+
+fn read_back(shared: &Shared, from: PhysicalOffset, to: PhysicalOffset, len: usize) -> Result<Option<Chunk>, Error> {
+    match shared.log.read_up_to(from, to, len, Patience::MayBlock) {
+        Ok(bytes) => Ok(bytes.map(|bytes| Chunk { start: from, bytes })),
+        Err(ReadError::Failed(error)) => Err(error),
+        Err(ReadError::WouldBlock) => Ok(None),
+    }
+}
+
+fn survey(shared: &Shared, disk: &dyn Disk) -> Result<Survey, Error> {
+    let dir = &shared.options.store.commit_log;
+    let space = disk.space(dir).map_err(Error::io("measure", dir))?;
+    let entries = disk.list(dir).map_err(Error::io("list", dir))?;
+    Ok(Survey { segments: retention::ages(&entries), space })
+}
+
+/// Deletes log files oldest first, then what points into them.
+fn delete(
+    shared: &Shared,
+    disk: &dyn Disk,
+    segments: &[i64],
+    first: PhysicalOffset,
+    deleted: &mut usize,
+) -> Result<(), Error> {
+    for base in segments {
+        let path = shared.log.path_of(*base);
+        disk.remove(&path).map_err(Error::io("delete", &path))?;
+        *deleted += 1;
+    }
+    for queue in shared.queues.all() {
+        if queue.needs_new_min(first) {
+            shared.queues.advance_min(disk, &queue, first)?;
+        }
+    }
+    shared.index.delete_before(disk, first)
+}
+
+fn delete_topics(shared: &Shared, disk: &dyn Disk, topics: &[String]) -> Result<(), Error> {
+    for topic in topics {
+        let dir = shared.queues.topic_dir(topic);
+        disk.remove_dir(&dir).map_err(Error::io("delete", &dir))?;
+    }
+    Ok(())
+}
+
+impl Stop {
+    fn run(self, shared: &Shared, disk: &dyn Disk) -> Result<(), Error> {
+        sync_log(shared, disk, self.sync.0, self.sync.1, true)?;
+        if let Some(failure) = self.tails.run(shared, disk).failure {
+            return Err(failure);
+        }
+        if self.clean {
+            let abort = shared.options.store.abort();
+            disk.remove(&abort).map_err(Error::io("delete", &abort))?;
+            let root = &shared.options.store.root;
+            disk.sync_dir(root).map_err(Error::io("sync", root))?;
+        }
+        drop(self.lock);
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! One broker's messages on disk, in Java's layout byte for byte.
+//!
+//! ```text
+//!  append --one write--> commitlog/00000000000000000000 ... --sync--> Event::Flushed
+//!     |                        |
+//!     | bytes in memory        | read again when memory had no room
+//!     v                        v
+//!  follow ---> consumequeue/TOPIC/QUEUE/...  (memory tail, written by jobs)  ---> Arrival wakes long polls
+//!         \--> index/yyyyMMddHHmmssSSS       (memory keys, written by jobs)
+//!  View ----> queue unit -> record, from many tasks, without locks held across I/O
+//!  checkpoint: up to where all of it is durable          abort: a broker runs or crashed          lock: one process
+//! ```
+//!
+//! [`Store`] is owned by one task. What may block is a [`Job`]: the owner runs it on the I/O pool and gives the result back,
+//! so the store runs the same under a simulator, which decides when and whether jobs end.
+//!
+//! Invariants, asserted where they change: `dispatched <= confirmed <= written` and `flushed <= written`; queue offsets
+//! are gapless; a file is synced before the checkpoint says so; a failed sync or write of the log ends all writing
+//! (never retried: after a failed sync nobody knows what the kernel still has); a full disk refuses and recovers.
+//!
+//! Must not know: who waits for a flush, topics' settings, consumers, the network.
+
+mod append;
+mod checkpoint;
+mod consume_queue;
+mod consume_queues;
+mod dispatch;
+mod error;
+mod flush;
+mod follow;
+mod index;
+mod job;
+mod layout;
+mod log;
+mod open_files;
+mod options;
+mod read;
+mod record;
+mod recovery;
+mod retention;
+mod shared;
+#[expect(clippy::module_inception, reason = "the folder's main type has its own file")]
+mod store;
+mod time_search;
+mod view;
+
+pub use append::{Append, Appended, NewMessage};
+pub use consume_queue::{Range, Unit};
+pub use dispatch::Arrival;
+pub use error::{AppendError, Error, ReadError, TopicError};
+pub use job::{Job, JobDone};
+pub use log::Patience;
+pub use options::Options;
+pub use read::{GetStatus, Read, ReadRequest};
+pub use recovery::{Phase, Progress};
+pub use store::{Event, Store};
+pub use time_search::Boundary;
+pub use view::{KeyQuery, KeyRecords, Usage, View};

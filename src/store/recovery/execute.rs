@@ -1,0 +1,321 @@
+//! Carries the plan out.
+
+use std::sync::Arc;
+
+use super::super::checkpoint::Checkpoint;
+use super::super::consume_queue::Queue;
+use super::super::dispatch::{self, Dispatched, Gap};
+use super::super::error::{Error, ReadError};
+use super::super::index;
+use super::super::job::{self, WriteTails};
+use super::super::log::Patience;
+use super::super::options::Options;
+use super::super::record::{self, Found};
+use super::super::shared::{Shared, index_file_name};
+use super::super::store::TAIL_UNITS_MAX;
+use super::index::load_index;
+use super::plan::{self, Evidence, Plan};
+use super::{Phase, Progress};
+use crate::env::Disk;
+use crate::protocol::ids::{Millis, PhysicalOffset};
+use crate::protocol::record::BodyCrc;
+
+/// The log is read in pieces of this many bytes; progress is reported after each.
+const WINDOW_BYTES: usize = 4 << 20;
+
+/// A store that is ready to run.
+pub(in crate::store) struct Outcome {
+    pub(in crate::store) shared: Arc<Shared>,
+    pub(in crate::store) end: PhysicalOffset,
+    pub(in crate::store) newest_time: Millis,
+    pub(in crate::store) checkpoint: Checkpoint,
+    /// Files that were written and not synced.
+    pub(in crate::store) unsynced_files: Vec<(Arc<Queue>, i64)>,
+    pub(in crate::store) unsynced_index: Vec<u64>,
+}
+
+/// Recovery while it runs.
+struct Recovery<'a> {
+    shared: Arc<Shared>,
+    disk: &'a dyn Disk,
+    evidence: &'a Evidence,
+    progress: &'a Progress,
+    now: Millis,
+    checkpoint: Checkpoint,
+    /// Queues that may have units on disk behind their end.
+    shortened: Vec<Arc<Queue>>,
+    unsynced_files: Vec<(Arc<Queue>, i64)>,
+    unsynced_index: Vec<u64>,
+    /// Units in memory.
+    tail_units: usize,
+}
+
+/// How reading the log ended.
+enum Stop {
+    /// At its end.
+    End { position: PhysicalOffset, newest_time: Option<Millis> },
+    /// A queue misses messages that are before the start.
+    Gap(Gap),
+}
+
+pub(super) fn execute(
+    options: Options,
+    disk: &Arc<dyn Disk>,
+    evidence: &Evidence,
+    progress: &Progress,
+    now: Millis,
+) -> Result<Outcome, Error> {
+    let shared = Arc::new(Shared::new(options, Arc::clone(disk), evidence.first, evidence.end));
+    let mut recovery = Recovery {
+        shared,
+        disk: disk.as_ref(),
+        evidence,
+        progress,
+        now,
+        checkpoint: evidence.checkpoint,
+        shortened: Vec::new(),
+        unsynced_files: Vec::new(),
+        unsynced_index: Vec::new(),
+        tail_units: 0,
+    };
+    let plan = plan::plan(evidence);
+    let (end, newest_time) = if plan.empty { recovery.start_empty()? } else { recovery.run(plan)? };
+    Ok(Outcome {
+        shared: recovery.shared,
+        end,
+        newest_time,
+        checkpoint: recovery.checkpoint,
+        unsynced_files: recovery.unsynced_files,
+        unsynced_index: recovery.unsynced_index,
+    })
+}
+
+impl Recovery<'_> {
+    /// No log: what points into it goes, as in Java.
+    fn start_empty(&mut self) -> Result<(PhysicalOffset, Millis), Error> {
+        for dir in [self.shared.options.store.consume_queue(), self.shared.options.store.index_dir()] {
+            for entry in self.disk.list(&dir).map_err(Error::io("list", &dir))? {
+                let path = dir.join(&entry.name);
+                let removed = if entry.is_dir { self.disk.remove_dir(&path) } else { self.disk.remove(&path) };
+                removed.map_err(Error::io("delete", &path))?;
+            }
+        }
+        self.lower_checkpoint(PhysicalOffset(0))?;
+        Ok((PhysicalOffset(0), Millis(0)))
+    }
+
+    fn run(&mut self, planned: Plan) -> Result<(PhysicalOffset, Millis), Error> {
+        let (mut plan, mut rebuilding) = (planned, planned.start.0 == self.evidence.first);
+        loop {
+            self.load(&plan)?;
+            let stop = if self.is_whole(&plan) { Some(self.read_log(plan.start, rebuilding)?) } else { None };
+            match stop {
+                Some(Stop::End { position, newest_time }) => {
+                    self.finish(plan.start, position)?;
+                    return Ok((position, newest_time.unwrap_or(self.checkpoint.log_time)));
+                }
+                Some(Stop::Gap(gap)) if rebuilding => {
+                    return Err(Error::QueueGap {
+                        topic: gap.topic,
+                        queue: gap.queue.0,
+                        expected: gap.expected,
+                        found: gap.found.0,
+                    });
+                }
+                Some(Stop::Gap(gap)) => {
+                    tracing::error!(?gap, "consume queue misses messages, queues are built anew from the log");
+                }
+                None => tracing::error!("consume queues are incomplete, they are built anew from the log"),
+            }
+            plan = plan::rebuild(self.evidence);
+            rebuilding = true;
+            // A crash from here on must not trust the queues again.
+            self.lower_checkpoint(plan.start)?;
+        }
+    }
+
+    /// Loads queues and index below the start of the plan.
+    fn load(&mut self, plan: &Plan) -> Result<(), Error> {
+        let first = PhysicalOffset(self.evidence.first);
+        self.shortened = self.shared.queues.load(self.disk, plan.start, first)?;
+        self.unsynced_files.clear();
+        self.tail_units = 0;
+        if self.shared.index.is_enabled() {
+            let position = self.evidence.checkpoint.queues_position;
+            let durable = if self.evidence.holds(position) { position.max(plan.start) } else { plan.start };
+            self.unsynced_index = load_index(&self.shared.index, self.disk, self.evidence.crashed, durable)?;
+        }
+        Ok(())
+    }
+
+    fn is_whole(&self, plan: &Plan) -> bool {
+        let messages = || self.shared.queues.all().iter().map(|queue| queue.range().max.0).sum::<i64>();
+        plan.messages.is_none_or(|expected| expected == messages())
+    }
+
+    /// Reads and dispatches from a position to the end of the log.
+    fn read_log(&mut self, start: PhysicalOffset, fill_gaps: bool) -> Result<Stop, Error> {
+        let files_end = PhysicalOffset(self.evidence.end);
+        let crc = if self.shared.options.store.check_crc_on_recover { BodyCrc::Check } else { BodyCrc::Trust };
+        let (mut position, mut newest_time, mut records) = (start, None, 0);
+        let mut window = bytes::Bytes::new();
+        self.progress.scan(files_end - start);
+        while position < files_end {
+            match record::find(&window, position, crc) {
+                Found::Record(record) => {
+                    if let Err(gap) = self.dispatch(&record, fill_gaps)? {
+                        return Ok(Stop::Gap(gap));
+                    }
+                    newest_time = Some(record.store_timestamp);
+                    records += 1;
+                    let len = record.bytes.len();
+                    position = position + i64::try_from(len).unwrap_or(0);
+                    window = window.slice(len..);
+                }
+                Found::Blank => {
+                    position = PhysicalOffset(self.shared.log.base_of(position) + self.shared.log.segment_bytes());
+                    window = bytes::Bytes::new();
+                }
+                Found::Incomplete { needed } => {
+                    self.progress.scanned(position - start, records);
+                    let Some(more) = self.read_window(position, needed)? else { break };
+                    window = more;
+                }
+                Found::Invalid(reason) => {
+                    tracing::debug!(%position, %reason, "end of the log");
+                    break;
+                }
+            }
+        }
+        self.progress.scanned(position - start, records);
+        Ok(Stop::End { position, newest_time })
+    }
+
+    /// The next bytes; none when the file has fewer than needed.
+    fn read_window(&self, position: PhysicalOffset, needed: usize) -> Result<Option<bytes::Bytes>, Error> {
+        let files_end = PhysicalOffset(self.evidence.end);
+        let read = self.shared.log.read_up_to(position, files_end, needed.max(WINDOW_BYTES), Patience::MayBlock);
+        match read {
+            Ok(bytes) => Ok(bytes.filter(|bytes| bytes.len() >= needed)),
+            Err(ReadError::Failed(error)) => Err(error),
+            Err(ReadError::WouldBlock) => Ok(None),
+        }
+    }
+
+    fn dispatch(
+        &mut self,
+        record: &crate::protocol::record::RecordView<'_>,
+        fill_gaps: bool,
+    ) -> Result<Result<(), Gap>, Error> {
+        match dispatch::dispatch(&self.shared, record, fill_gaps) {
+            Ok(Dispatched::Readable(_)) => self.tail_units += 1,
+            Ok(Dispatched::Hidden) => {}
+            Ok(Dispatched::Restarted(arrival)) => {
+                self.tail_units += 1;
+                self.shortened.extend(self.shared.queues.get(&arrival.topic, arrival.queue));
+            }
+            Err(gap) => return Ok(Err(gap)),
+        }
+        if self.tail_units >= TAIL_UNITS_MAX || self.shared.index.pending() >= index::PENDING_KEYS_MAX {
+            self.write_tails()?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Brings memory into the files.
+    fn write_tails(&mut self) -> Result<(), Error> {
+        let queues = self.shared.queues.all().iter().filter_map(Queue::unwritten).collect();
+        let tails = WriteTails { queues, index_name: index_file_name(self.now), settle: None };
+        let written = tails.run(&self.shared, self.disk);
+        for (queue, units, files) in written.queues {
+            queue.written(units, files.first().map_or(0, |file| *file));
+            self.unsynced_files.extend(files.iter().map(|file| (Arc::clone(&queue), *file)));
+        }
+        if let Some(index) = written.index {
+            self.unsynced_index.extend(index.touched.iter().copied());
+            self.shared.index.complete(index);
+        }
+        self.tail_units = 0;
+        written.failure.map_or(Ok(()), Err)
+    }
+
+    /// Makes the found end the end of everything.
+    fn finish(&mut self, start: PhysicalOffset, end: PhysicalOffset) -> Result<(), Error> {
+        self.progress.enter(Phase::Finishing);
+        self.erase_behind(end)?;
+        if self.evidence.crashed {
+            // A process crash leaves bytes in the page cache that nobody has synced.
+            job::sync_log(&self.shared, self.disk, start, end, true)?;
+        }
+        self.shared.log.set_written(end);
+        self.shared.set_recovered(end);
+        if !self.shortened.is_empty() {
+            self.write_tails()?;
+            self.shortened.sort_unstable_by_key(|queue| queue.serial);
+            self.shortened.dedup_by_key(|queue| queue.serial);
+            for queue in &self.shortened {
+                self.shared.queues.trim(self.disk, queue)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Erases what follows the end of the log: first the checkpoint, then the rest of the file, then later files, newest first.
+    fn erase_behind(&mut self, end: PhysicalOffset) -> Result<(), Error> {
+        if self.checkpoint.queues_position > end {
+            self.lower_checkpoint(end)?;
+        }
+        let log = &self.shared.log;
+        let base = log.base_of(end);
+        let file_end = base + log.segment_bytes();
+        let later = file_end < self.evidence.end;
+        if end.0 < self.evidence.end && (self.evidence.crashed || later || self.is_used(end)) {
+            let path = log.path_of(base);
+            let file = log.open(base)?;
+            let within = (end.0 - base).unsigned_abs();
+            let rest = (file_end - end.0).unsigned_abs();
+            file.zero(within, rest).map_err(Error::io("erase the end of", &path))?;
+            file.sync().map_err(Error::io("sync", &path))?;
+        }
+        if later {
+            let mut newest = self.evidence.end - log.segment_bytes();
+            while newest >= file_end {
+                let path = log.path_of(newest);
+                tracing::info!(path = %path.display(), "log file behind the end of the log deleted");
+                self.disk.remove(&path).map_err(Error::io("delete", &path))?;
+                newest -= log.segment_bytes();
+            }
+            let dir = &self.shared.options.store.commit_log;
+            self.disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
+            self.shared.files.close(|id| matches!(id, super::super::open_files::FileId::Segment(at) if at >= file_end));
+        }
+        Ok(())
+    }
+
+    /// Whether something stands behind the end of the log: it could be taken for a record one day.
+    fn is_used(&self, end: PhysicalOffset) -> bool {
+        let files_end = PhysicalOffset(self.evidence.end);
+        match self.shared.log.read_up_to(end, files_end, 8, Patience::MayBlock) {
+            Ok(Some(bytes)) => bytes.iter().any(|byte| *byte != 0),
+            _ => true,
+        }
+    }
+
+    /// Queues and log are trusted only below a position from now on.
+    fn lower_checkpoint(&mut self, position: PhysicalOffset) -> Result<(), Error> {
+        let old = self.checkpoint;
+        self.checkpoint = Checkpoint {
+            queues_position: old.queues_position.min(position),
+            // Times do not say which of two records of one millisecond is meant; 0 means the oldest file.
+            queues_time: Millis(0),
+            master_flushed: old.master_flushed.min(position.0),
+            confirmed: old.confirmed.min(position.0),
+            messages: None,
+            ..old
+        };
+        if self.checkpoint == old {
+            return Ok(());
+        }
+        self.checkpoint.store(self.disk, &self.shared.options.store.checkpoint())
+    }
+}

@@ -1,0 +1,80 @@
+//! What the owner of a store, its jobs and its readers have in common.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use chrono::{Local, TimeZone};
+
+use super::consume_queues::Queues;
+use super::index::Index;
+use super::log::Log;
+use super::open_files::OpenFiles;
+use super::options::Options;
+use crate::env::Disk;
+use crate::protocol::ids::{Millis, PhysicalOffset};
+
+/// The parts that many tasks use at a time.
+pub(super) struct Shared {
+    pub(super) options: Options,
+    pub(super) files: Arc<OpenFiles>,
+    pub(super) log: Log,
+    pub(super) queues: Queues,
+    pub(super) index: Index,
+    /// Copies of the owner's positions, for reports.
+    pub(super) flushed: AtomicI64,
+    pub(super) dispatched: AtomicI64,
+    /// Store time of the newest appended record.
+    pub(super) newest_time: AtomicI64,
+    /// Used share of the commit log's file system, as the bits of an f64.
+    disk_used: AtomicU64,
+}
+
+impl Shared {
+    /// A store whose files hold the bytes from `first` to `end`.
+    pub(super) fn new(options: Options, disk: Arc<dyn Disk>, first: i64, end: i64) -> Shared {
+        let files = Arc::new(OpenFiles::new(disk, options.open_files_max));
+        let store = &options.store;
+        let log = Log::new(Arc::clone(&files), store.commit_log.clone(), options.segment_bytes(), first, end);
+        let queues = Queues::new(Arc::clone(&files), store.consume_queue(), store.consume_queue_file_bytes);
+        let index = Index::new(Arc::clone(&files), store.index_dir(), store.index.clone());
+        Shared {
+            files,
+            log,
+            queues,
+            index,
+            flushed: AtomicI64::new(end),
+            dispatched: AtomicI64::new(end),
+            newest_time: AtomicI64::new(0),
+            disk_used: AtomicU64::new(0),
+            options,
+        }
+    }
+
+    pub(super) fn dispatched(&self) -> PhysicalOffset {
+        PhysicalOffset(self.dispatched.load(Ordering::Acquire))
+    }
+
+    pub(super) fn flushed(&self) -> PhysicalOffset {
+        PhysicalOffset(self.flushed.load(Ordering::Acquire))
+    }
+
+    /// Recovery found the end of the log.
+    pub(super) fn set_recovered(&self, end: PhysicalOffset) {
+        self.flushed.store(end.0, Ordering::Release);
+        self.dispatched.store(end.0, Ordering::Release);
+    }
+
+    pub(super) fn disk_used(&self) -> f64 {
+        f64::from_bits(self.disk_used.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_disk_used(&self, ratio: f64) {
+        self.disk_used.store(ratio.to_bits(), Ordering::Relaxed);
+    }
+}
+
+/// The name of an index file made now: local time, `yyyyMMddHHmmssSSS`, as a number.
+pub(super) fn index_file_name(now: Millis) -> u64 {
+    let local = Local.timestamp_millis_opt(now.0).earliest();
+    local.and_then(|time| time.format("%Y%m%d%H%M%S%3f").to_string().parse().ok()).unwrap_or(0)
+}
