@@ -23,7 +23,13 @@ pub fn jvm(class_path: &str) -> Command {
 /// Runs scenarios of both client versions against the server. A name is a scenario or a whole family.
 pub fn scenarios(java: &Java, server: &Server, names: &[&str]) {
     for class_path in [&java.client_5_5_0, &java.client_4_9_8] {
-        client(class_path, server, "Scenarios", &[&[MESSAGE_DELAY_LEVEL, "threads=6"], names].concat(), &[FAST_REBALANCE]);
+        client(
+            class_path,
+            server,
+            "Scenarios",
+            &[&[MESSAGE_DELAY_LEVEL, "threads=6"], names].concat(),
+            &[FAST_REBALANCE],
+        );
     }
 }
 

@@ -227,8 +227,11 @@ impl Server {
 
     /// The ends of what the servers printed.
     pub fn logs(&self) -> String {
-        let mut files: Vec<PathBuf> = fs::read_dir(&self.directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.retain(|path| path.extension().is_some_and(|end| end == "log") && !path.to_string_lossy().contains("-client"));
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(&self.directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| {
+            path.extension().is_some_and(|end| end == "log") && !path.to_string_lossy().contains("-client")
+        });
         files.sort();
         files
             .iter()

@@ -37,7 +37,9 @@ fn present(tool: &str, version: &str) -> bool {
 fn build_java() -> Java {
     let build = built("java", |source, build| {
         let mut mvn = Command::new("mvn");
-        mvn.args(["-B", "-q", "process-classes"]).arg(format!("-Dinterop.build={}", build.display())).current_dir(source);
+        mvn.args(["-B", "-q", "process-classes"])
+            .arg(format!("-Dinterop.build={}", build.display()))
+            .current_dir(source);
         mvn
     });
     let class_path = |module: &str| {
