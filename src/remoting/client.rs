@@ -234,7 +234,7 @@ async fn open(address: &str) -> io::Result<(TcpStream, SocketAddr)> {
 }
 
 async fn sweep(open: Arc<OpenSet>, transport: Arc<Transport>, tasks: Tasks) {
-    let mut interval = tokio::time::interval(transport.limits().sweep_interval());
+    let mut interval = OpenSet::interval(transport.limits());
     let cancelled = tasks.cancelled();
     tokio::pin!(cancelled);
     loop {

@@ -83,6 +83,8 @@ pub(super) struct Turn {
     pub(super) queued_bytes: usize,
     pub(super) closing: Option<CloseReason>,
     pub(super) draining: bool,
+    /// Draining, and nothing is left to answer or to write.
+    pub(super) drained: bool,
 }
 
 /// Why the task goes to sleep.
@@ -254,7 +256,7 @@ impl Connection {
         let _ = self.shared.proxied.set(source);
     }
 
-    pub(super) fn inflight(&self) -> u32 {
+    fn inflight(&self) -> u32 {
         self.shared.inflight.load(Ordering::SeqCst)
     }
 
@@ -267,12 +269,13 @@ impl Connection {
         self.shared.transport.requests.take(bytes);
     }
 
-    /// Ends a request with its answer (`None`: oneway).
+    /// Ends a request with its answer (`None`: oneway). The request stops being in flight under the lock that enqueues its
+    /// answer, so a draining task never sees neither of them.
     pub(super) fn request_ends(&self, bytes: usize, answer: Option<Command>) {
         self.shared.transport.requests.give_back(bytes);
+        let mut outbox = self.outbox();
         let before = self.shared.inflight.fetch_sub(1, Ordering::SeqCst);
         assert!(before > 0, "a request ended that had not begun");
-        let mut outbox = self.outbox();
         match answer {
             Some(answer) if !outbox.closed => {
                 if self.is_slow_peer(&outbox) {
@@ -329,6 +332,7 @@ impl Connection {
             queued_bytes: outbox.bytes,
             closing: outbox.closing,
             draining: outbox.draining,
+            drained: self.is_drained(&outbox),
         }
     }
 
@@ -340,7 +344,7 @@ impl Connection {
             || outbox.draining != park.draining
             || (park.for_commands && !outbox.commands.is_empty())
             || (park.for_room && !park.draining && self.has_room())
-            || (park.draining && self.inflight() == 0 && outbox.bytes == 0);
+            || self.is_drained(&outbox);
         if ready {
             return false;
         }
@@ -350,6 +354,10 @@ impl Connection {
             for_room: park.for_room || park.draining,
         });
         true
+    }
+
+    fn is_drained(&self, outbox: &Outbox) -> bool {
+        outbox.draining && self.inflight() == 0 && outbox.bytes == 0
     }
 
     fn give_back_written(&self, outbox: &mut Outbox, written: usize) {

@@ -96,7 +96,7 @@ impl Driver {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<CloseReason> {
         loop {
             let turn = self.connection.turn(std::mem::take(&mut self.written), self.outbound.is_empty());
-            if let Some(reason) = turn.closing {
+            if let Some(reason) = turn.closing.or(turn.drained.then_some(CloseReason::Stopped)) {
                 return Poll::Ready(reason);
             }
             match self.step(context, turn) {
@@ -110,12 +110,8 @@ impl Driver {
     /// One turn; `false` when there is nothing to do but wait.
     fn step(&mut self, context: &mut Context<'_>, turn: Turn) -> Result<bool, CloseReason> {
         let Turn { commands, queued_bytes, draining, .. } = turn;
-        let drained = draining && queued_bytes == 0 && self.connection.inflight() == 0;
         self.outbound.append(commands, self.connection.counters());
         let blocked = self.write(context)?;
-        if drained {
-            return Err(CloseReason::Stopped);
-        }
         let pause = self.connection.transport().limits().outbox_pause_bytes;
         let reading = if draining || (blocked && queued_bytes > pause) { Reading::Held } else { self.read(context)? };
         if reading == Reading::Progress {

@@ -88,7 +88,7 @@ struct Port {
 
 impl Port {
     async fn run(self, socket: TcpListener) {
-        let mut sweep = tokio::time::interval(self.transport.limits().sweep_interval());
+        let mut sweep = OpenSet::interval(self.transport.limits());
         let mut pause = ACCEPT_PAUSE.0;
         let cancelled = self.tasks.cancelled();
         tokio::pin!(cancelled);
@@ -105,8 +105,11 @@ impl Port {
                     Err(error) if is_about_one_peer(&error) => add(&self.counters.accept_errors, 1),
                     Err(error) => {
                         self.complain_accept(&error);
-                        tokio::time::sleep(pause).await;
+                        let rest = tokio::time::timeout(pause, &mut cancelled).await;
                         pause = (pause * 2).min(ACCEPT_PAUSE.1);
+                        if rest.is_ok() {
+                            break;
+                        }
                     }
                 },
             }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use super::transport::Transport;
 use super::{CloseReason, Connection, ConnectionId, Limits};
@@ -102,6 +103,13 @@ impl OpenSet {
             entries.shrink_to_fit();
             self.emptied.notify_waiters();
         }
+    }
+
+    /// When to sweep. Late sweeps are not made up for: after a pause of the whole process the peers get their time too.
+    pub(super) fn interval(limits: &Limits) -> Interval {
+        let mut interval = tokio::time::interval(limits.sweep_interval());
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        interval
     }
 
     /// One sweep over all connections.

@@ -129,7 +129,7 @@ impl Drop for ReplySlot {
             self.finish(Command {
                 code: response::SYSTEM_ERROR,
                 remark: Some(
-                    "the request was given up before it was answered, the broker is probably stopping; try again"
+                    "the request was given up before it was answered, whoever worked on it is stopping or has failed; try again"
                         .to_owned(),
                 ),
                 ..Command::default()

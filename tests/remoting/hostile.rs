@@ -112,9 +112,19 @@ async fn half_frames_do_not_take_the_memory_of_others() {
     server.serves_others().await;
     // A big frame waits for the memory, gets it when slow ones are closed, and is served.
     let body = vec![7u8; 4 << 20];
-    let mut healthy = server.peer().await;
-    healthy.send_bytes(&bytes_of(&[request(ECHO, 1, &body)])).await;
-    healthy.expect_echo(1, &body).await;
+    // On a machine that hardly runs it may count as slow itself; it tries again, the slow ones are gone for good.
+    let bytes = bytes_of(&[request(ECHO, 1, &body)]);
+    in_time(async {
+        loop {
+            let mut healthy = server.peer().await;
+            healthy.try_send_bytes(&bytes).await;
+            if let Some(answer) = healthy.receive().await {
+                assert!(answer.body.to_bytes() == body);
+                break;
+            }
+        }
+    })
+    .await;
     assert!(server.counters().closed(CloseReason::SlowFrame) > 0);
     drop(lorises);
     until("all is given back", || server.transport.partial_bytes() == 0).await;
