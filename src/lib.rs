@@ -29,3 +29,5 @@ pub mod protocol;
 pub mod env;
 
 pub mod config;
+
+pub mod store;
