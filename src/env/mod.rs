@@ -12,6 +12,7 @@
 
 use std::sync::Arc;
 
+mod calendar;
 mod clock;
 mod disk;
 mod entropy;
@@ -20,10 +21,11 @@ mod pool;
 mod system_disk;
 mod tasks;
 
+pub use calendar::{local_day, local_hour, local_timestamp};
 pub use clock::{Clock, SystemClock};
 pub use disk::{DeviceId, Disk, DiskSpace, Entry, File, LockGuard, OpenMode};
 pub use entropy::{Entropy, SystemEntropy};
-pub use pool::{Full, IoPool, Share};
+pub use pool::{Full, IoPool, Job, Refused, Share};
 pub use system_disk::SystemDisk;
 pub use tasks::{Panicked, TaskKind, Tasks};
 

@@ -16,12 +16,19 @@ use std::thread;
 
 use crossbeam_channel::{Sender, TrySendError, bounded};
 
-type Job = Box<dyn FnOnce() + Send>;
+/// Work for a thread of the pool.
+pub type Job = Box<dyn FnOnce() + Send>;
+
+/// A job with its place in its share; the place is given back when the job has run, panicked or been dropped.
+struct Work {
+    job: Job,
+    place: Place,
+}
 
 /// The pool; a clone is another handle on the same threads. They end when the last handle is dropped.
 #[derive(Clone)]
 pub struct IoPool {
-    queue: Sender<Job>,
+    queue: Sender<Work>,
 }
 
 /// A job was not taken because the queue or the share is full.
@@ -34,10 +41,18 @@ pub struct Full {
     pub limit: usize,
 }
 
+/// A job that was not taken, to be submitted again.
+pub struct Refused {
+    /// Why.
+    pub full: Full,
+    /// The job.
+    pub job: Job,
+}
+
 /// One broker's part of the pool.
 #[derive(Clone)]
 pub struct Share {
-    queue: Sender<Job>,
+    queue: Sender<Work>,
     busy: Arc<AtomicUsize>,
     limit: usize,
 }
@@ -48,17 +63,18 @@ impl IoPool {
     /// # Errors
     /// The kernel's, when a thread cannot be started.
     pub fn start(threads: usize, queue_limit: usize) -> io::Result<IoPool> {
-        let (queue, jobs) = bounded::<Job>(queue_limit.max(1));
+        let (queue, jobs) = bounded::<Work>(queue_limit.max(1));
         for number in 0..threads.max(1) {
             let jobs = jobs.clone();
             thread::Builder::new().name(format!("io-{number}")).spawn(move || {
-                for job in jobs {
+                for Work { job, place } in jobs {
                     // A panic in a job must not cost the container a thread; whoever waits for the job sees its
                     // answer channel closed and fails its own broker.
                     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
                     if outcome.is_err() {
                         tracing::error!("a job of the i/o pool panicked");
                     }
+                    drop(place);
                 }
             })?;
         }
@@ -82,20 +98,17 @@ impl Share {
     /// Hands a job to the pool.
     ///
     /// # Errors
-    /// [`Full`] when the share's limit or the queue's is reached; the job is dropped.
-    pub fn submit(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Full> {
+    /// [`Refused`] with the job when the share's limit or the queue's is reached; it may be submitted again later.
+    pub fn submit(&self, job: Job) -> Result<(), Refused> {
         let waiting = self.busy.fetch_add(1, Ordering::AcqRel);
         let place = Place(Arc::clone(&self.busy));
+        let full = Full { waiting, limit: self.limit };
         if waiting >= self.limit {
-            return Err(Full { waiting, limit: self.limit });
+            return Err(Refused { full, job });
         }
-        let job: Job = Box::new(move || {
-            let _place = place;
-            job();
-        });
-        match self.queue.try_send(job) {
+        match self.queue.try_send(Work { job, place }) {
             Ok(()) => Ok(()),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Full { waiting, limit: self.limit }),
+            Err(TrySendError::Full(work) | TrySendError::Disconnected(work)) => Err(Refused { full, job: work.job }),
         }
     }
 
@@ -105,10 +118,11 @@ impl Share {
     /// [`Full`] as with [`Share::submit`]; also when the job panicked.
     pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Full> {
         let (answer, result) = tokio::sync::oneshot::channel();
-        self.submit(move || {
+        let job = Box::new(move || {
             // The caller may have gone; then nobody wants the result.
             let _unwanted = answer.send(job());
-        })?;
+        });
+        self.submit(job).map_err(|refused| refused.full)?;
         result.await.map_err(|_| Full { waiting: 0, limit: self.limit })
     }
 

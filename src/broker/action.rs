@@ -1,0 +1,220 @@
+//! What the core wants done. The actor carries actions out in the order they were given.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::config::Broker;
+use crate::protocol::command::Command;
+use crate::protocol::ids::{BrokerIdentity, Millis, PhysicalOffset, QueueId, QueueOffset};
+use crate::remoting::ConnectionId;
+use crate::store::{Append, ReadRequest};
+
+use super::hold::Pull;
+use super::requests::query::Query;
+
+/// A request that still waits for its answer. The actor keeps the reply slot under this number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// One thing to be done by the actor.
+#[derive(Debug)]
+pub enum Action {
+    /// Answer a request; exactly one answer per request.
+    Reply {
+        /// Who waits.
+        to: RequestId,
+        /// The answer; opaque and flags are the reply slot's to set.
+        response: Command,
+    },
+    /// Append messages; all appends of a batch become one write. Comes back through `Core::appended`.
+    Append {
+        /// The messages, one or a client's batch.
+        messages: Append,
+        /// What to do with the result.
+        then: AfterAppend,
+    },
+    /// Read a queue for a pull. Found messages are answered by the reader; anything else comes back as
+    /// `Event::NothingPulled`.
+    Pull {
+        /// The pull with all that its answer needs.
+        pull: Box<Pull>,
+        /// What to read.
+        read: ReadRequest,
+    },
+    /// Read the store and answer, with nothing for the core to decide afterwards.
+    Query {
+        /// Who waits.
+        to: RequestId,
+        /// What to look up.
+        query: Box<Query>,
+    },
+    /// Read one record; comes back as `Event::RecordRead`.
+    ReadRecord {
+        /// Where it starts.
+        at: PhysicalOffset,
+        /// What it is for.
+        then: AfterRecord,
+    },
+    /// Read the next units of a delay level's queue; comes back as `Event::DelayedRead`.
+    ReadDelayed {
+        /// Delay level, from 1.
+        level: usize,
+        /// The first unit to read.
+        from: QueueOffset,
+    },
+    /// Find the offsets of a time in several queues; comes back as `Event::OffsetsFound`.
+    FindOffsets {
+        /// The search.
+        search: Box<OffsetSearch>,
+    },
+    /// Send a request that expects no answer to a client.
+    Push {
+        /// The client's connection.
+        to: ConnectionId,
+        /// The request.
+        command: Command,
+    },
+    /// Send a request to a client and relay its answer.
+    Call {
+        /// The client's connection.
+        to: ConnectionId,
+        /// The request.
+        command: Command,
+        /// Who waits for the client's answer.
+        then: RequestId,
+    },
+    /// Write a configuration file atomically; comes back as `Event::Persisted`.
+    Persist {
+        /// Which one.
+        file: ConfigFile,
+        /// Its whole content.
+        content: Vec<u8>,
+    },
+    /// The consume queues of a deleted topic go.
+    DeleteTopic {
+        /// Its name.
+        topic: Arc<str>,
+    },
+    /// The topics changed: tell the NameServers.
+    Announce,
+    /// The configuration changed at run time: the store takes over what concerns it.
+    Reconfigure {
+        /// The new configuration.
+        config: Arc<Broker>,
+    },
+    /// The broker's own properties file is to hold these lines (code 25).
+    RewriteConfig {
+        /// The file.
+        path: PathBuf,
+        /// Its content.
+        content: String,
+        /// Who waits.
+        to: RequestId,
+        /// The answer when it is written.
+        response: Command,
+    },
+    /// Close a client's connection that has not been heard of for too long.
+    Disconnect {
+        /// The connection.
+        connection: ConnectionId,
+        /// Why, for the log.
+        reason: &'static str,
+    },
+}
+
+/// What an append was for.
+#[derive(Debug)]
+pub enum AfterAppend {
+    /// A producer waits.
+    Send(Box<super::requests::send::Sent>),
+    /// A consumer gave a message back.
+    SendBack {
+        /// Who waits.
+        to: RequestId,
+        /// Its group.
+        group: Arc<str>,
+        /// The topic the message first had.
+        topic: Arc<str>,
+        /// Whether it went to the dead letter queue.
+        dead: bool,
+    },
+    /// A delayed message came due.
+    Delayed {
+        /// Delay level, from 1.
+        level: usize,
+        /// Its place in the level's queue.
+        offset: QueueOffset,
+    },
+}
+
+/// What a record was read for.
+#[derive(Debug)]
+pub enum AfterRecord {
+    /// CONSUMER_SEND_MSG_BACK.
+    SendBack(Box<super::requests::send_back::SendBack>),
+    /// CONSUME_MESSAGE_DIRECTLY: the record goes to a client as body.
+    ConsumeDirectly {
+        /// Who waits.
+        to: RequestId,
+        /// The client.
+        client: ConnectionId,
+        /// The request to forward, without its body.
+        command: Box<Command>,
+    },
+}
+
+/// A search for the offsets of one time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OffsetSearch {
+    /// Who waits.
+    pub to: RequestId,
+    /// The group whose offsets will be reset.
+    pub group: Arc<str>,
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The queues.
+    pub queues: Vec<QueueId>,
+    /// The time; `None` means the end of each queue.
+    pub time: Option<Millis>,
+    /// Whether an offset may also move forward.
+    pub force: bool,
+}
+
+/// The JSON files of a broker's `config` folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ConfigFile {
+    /// `topics.json`.
+    Topics,
+    /// `subscriptionGroup.json`.
+    Groups,
+    /// `consumerOffset.json`.
+    ConsumerOffsets,
+    /// `delayOffset.json`.
+    DelayOffsets,
+}
+
+impl ConfigFile {
+    /// All of them, in the order they are loaded.
+    pub const ALL: [ConfigFile; 4] =
+        [ConfigFile::Topics, ConfigFile::Groups, ConfigFile::ConsumerOffsets, ConfigFile::DelayOffsets];
+
+    /// The name under `storePathRootDir/config` (Java: `BrokerPathConfigHelper`).
+    #[must_use]
+    pub fn file_name(self) -> &'static str {
+        match self {
+            ConfigFile::Topics => "topics.json",
+            ConfigFile::Groups => "subscriptionGroup.json",
+            ConfigFile::ConsumerOffsets => "consumerOffset.json",
+            ConfigFile::DelayOffsets => "delayOffset.json",
+        }
+    }
+}
+
+/// What the rest of the container learns of a broker's topics.
+#[derive(Clone, Debug)]
+pub struct Announcement {
+    /// Who announces.
+    pub identity: BrokerIdentity,
+    /// The topics to register.
+    pub topics: Arc<crate::protocol::body::TopicConfigTable>,
+}

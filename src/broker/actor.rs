@@ -1,0 +1,518 @@
+//! The owner task of a broker: takes events in batches, has the core decide, carries the actions out.
+//!
+//! ```text
+//! wait for one -> drain mailbox and results -> core, event by event
+//!   -> all appends in one write -> follow -> replies -> jobs to the I/O pool -> wait
+//! ```
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::env::mailbox::{Receiver, Sender};
+use crate::env::{Env, Job, Share, TaskKind};
+use crate::protocol::command::Command;
+use crate::protocol::ids::Millis;
+use crate::remoting::{Connection, ConnectionId, ReplySlot, Request};
+use crate::store::{JobDone, Read, Store};
+
+use super::action::{Action, AfterAppend, Announcement, ConfigFile, RequestId};
+use super::core::{Client, Core};
+use super::error::Error;
+use super::event::Event;
+use super::handle::{Control, Exit};
+use super::hold::Pull;
+use super::readers::Readers;
+
+/// Requests taken out of the mailbox at a time; the bound of one batch of appends.
+const BATCH_MAX: usize = 512;
+
+/// The wall clock may jump, so the actor looks at it at least this often.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+/// A client has this long to answer a request of ours (Java: 10 s for 307 and 309).
+const CLIENT_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What readers, the I/O pool and clients report back.
+pub(super) enum Inbound {
+    /// Something for the core.
+    Event(Event),
+    /// A pull that found nothing; its reply slot comes back with it.
+    NothingPulled { pull: Box<Pull>, read: Read, slot: ReplySlot },
+    /// A job of the store has ended.
+    Job(JobDone),
+    /// A job was lost, because it panicked.
+    JobLost,
+}
+
+/// Everything an actor starts with.
+pub(super) struct Parts {
+    pub(super) core: Core,
+    pub(super) store: Store,
+    pub(super) env: Env,
+    pub(super) owner: Arc<str>,
+    pub(super) config_folder: PathBuf,
+    pub(super) mailbox: Receiver<Request>,
+    pub(super) control: Receiver<Control>,
+    pub(super) inbound: Receiver<Inbound>,
+    pub(super) results: Sender<Inbound>,
+    pub(super) announce: watch::Sender<Announcement>,
+    pub(super) readers: Readers,
+    pub(super) share: Share,
+}
+
+pub(super) struct Actor {
+    parts: Parts,
+    slots: HashMap<RequestId, ReplySlot>,
+    connections: HashMap<ConnectionId, Connection>,
+    next_request: u64,
+    /// Jobs that the pool did not take yet.
+    jobs: VecDeque<Job>,
+    /// Jobs and file writes under way.
+    under_way: usize,
+    failed: Option<String>,
+    day: i64,
+    day_known: Millis,
+}
+
+impl Actor {
+    pub(super) fn new(parts: Parts) -> Actor {
+        Actor {
+            parts,
+            slots: HashMap::new(),
+            connections: HashMap::new(),
+            next_request: 0,
+            jobs: VecDeque::new(),
+            under_way: 0,
+            failed: None,
+            day: 0,
+            day_known: Millis(i64::MIN),
+        }
+    }
+
+    /// Runs until the broker is stopped or has failed.
+    pub(super) async fn run(mut self) -> Exit {
+        let mut requests = Vec::with_capacity(BATCH_MAX);
+        let mut results = Vec::with_capacity(BATCH_MAX);
+        self.settle(Vec::new());
+        loop {
+            let sleep = self.sleep();
+            tokio::select! {
+                biased;
+                Some(control) = self.parts.control.recv() => {
+                    if let Control::Stop(done) = control {
+                        let exit = self.stop().await;
+                        let _gone = done.send(());
+                        return exit;
+                    }
+                    self.control(control);
+                }
+                _ = self.parts.inbound.recv_many(&mut results, BATCH_MAX) => {}
+                _ = self.parts.mailbox.recv_many(&mut requests, BATCH_MAX) => {}
+                () = tokio::time::sleep(sleep) => {}
+            }
+            self.drain(&mut requests, &mut results);
+            if let Some(reason) = self.failed.take() {
+                return self.fail(reason).await;
+            }
+        }
+    }
+
+    fn now(&self) -> Millis {
+        Millis(self.parts.env.clock.now_millis())
+    }
+
+    fn sleep(&self) -> Duration {
+        let store = self.parts.store.next_deadline();
+        let deadline = store.map_or(self.parts.core.next_deadline(), |at| at.min(self.parts.core.next_deadline()));
+        let millis = u64::try_from(deadline.since(self.now())).unwrap_or(0);
+        Duration::from_millis(millis).min(SLEEP_MAX)
+    }
+
+    /// Takes what else is waiting and applies all of it as one batch.
+    fn drain(&mut self, requests: &mut Vec<Request>, results: &mut Vec<Inbound>) {
+        while requests.len() < BATCH_MAX
+            && let Ok(request) = self.parts.mailbox.try_recv()
+        {
+            requests.push(request);
+        }
+        while results.len() < BATCH_MAX
+            && let Ok(result) = self.parts.inbound.try_recv()
+        {
+            results.push(result);
+        }
+        let now = self.now();
+        let mut actions = Vec::new();
+        for result in results.drain(..) {
+            self.inbound(now, result, &mut actions);
+        }
+        for request in requests.drain(..) {
+            self.request(now, request, &mut actions);
+        }
+        self.settle(actions);
+    }
+
+    fn request(&mut self, now: Millis, request: Request, actions: &mut Vec<Action>) {
+        let id = RequestId(self.next_request);
+        self.next_request += 1;
+        let client = Client { connection: request.connection.id(), remote: request.connection.remote() };
+        self.connections.entry(client.connection).or_insert(request.connection);
+        self.slots.insert(id, request.reply);
+        let command = Box::new(request.command);
+        self.parts.core.handle(now, Event::Request { id, client, command }, actions);
+    }
+
+    fn inbound(&mut self, now: Millis, inbound: Inbound, actions: &mut Vec<Action>) {
+        match inbound {
+            Inbound::Event(event) => {
+                if let Event::Persisted { .. } = event {
+                    self.under_way -= 1;
+                }
+                self.parts.core.handle(now, event, actions);
+            }
+            Inbound::NothingPulled { pull, read, slot } => {
+                self.slots.insert(pull.to, slot);
+                self.parts.core.handle(now, Event::NothingPulled { pull, read }, actions);
+            }
+            Inbound::Job(done) => {
+                self.under_way -= 1;
+                for event in self.parts.store.complete(done, now) {
+                    self.store_event(now, event, actions);
+                }
+            }
+            Inbound::JobLost => {
+                self.under_way -= 1;
+                self.failed = Some("a job of the store panicked, see the log".to_owned());
+            }
+        }
+    }
+
+    fn store_event(&mut self, now: Millis, event: crate::store::Event, actions: &mut Vec<Action>) {
+        match event {
+            crate::store::Event::Flushed(flushed) => self.parts.core.handle(now, Event::Flushed(flushed), actions),
+            crate::store::Event::Failed(error) => {
+                let reason = error.to_string();
+                tracing::error!(broker = %self.parts.owner, reason, "the store has failed");
+                self.parts.core.handle(now, Event::StoreFailed { reason: reason.clone() }, actions);
+                self.failed = Some(reason);
+            }
+            event => tracing::info!(broker = %self.parts.owner, ?event, "store"),
+        }
+    }
+
+    /// Carries out actions until none is left, then what time and the store want.
+    fn settle(&mut self, mut actions: Vec<Action>) {
+        let now = self.now();
+        self.carry_out(now, &mut actions);
+        self.follow(now, &mut actions);
+        self.carry_out(now, &mut actions);
+        let day = self.day(now);
+        self.parts.core.upkeep(now, day, &mut actions);
+        self.carry_out(now, &mut actions);
+        self.follow(now, &mut actions);
+        self.carry_out(now, &mut actions);
+        for job in self.parts.store.jobs(now) {
+            self.jobs.push_back(self.pool_job(job));
+        }
+        self.submit_jobs();
+    }
+
+    fn carry_out(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        while !actions.is_empty() {
+            let mut batch = Vec::new();
+            let mut thens = Vec::new();
+            for action in std::mem::take(actions) {
+                match action {
+                    Action::Append { messages, then } => {
+                        batch.push(messages);
+                        thens.push(then);
+                    }
+                    action => self.act(action),
+                }
+            }
+            if !batch.is_empty() {
+                self.append(now, batch, thens, actions);
+            }
+        }
+    }
+
+    fn append(
+        &mut self,
+        now: Millis,
+        batch: Vec<crate::store::Append>,
+        thens: Vec<AfterAppend>,
+        actions: &mut Vec<Action>,
+    ) {
+        let results = self.parts.store.append(batch, now);
+        assert_eq!(results.len(), thens.len(), "one result for each append");
+        for (then, result) in thens.into_iter().zip(results) {
+            self.parts.core.appended(now, then, result, actions);
+        }
+    }
+
+    fn follow(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        let mut arrivals = Vec::new();
+        self.parts.store.follow(&mut arrivals);
+        if !arrivals.is_empty() {
+            self.parts.core.handle(now, Event::Arrived(arrivals), actions);
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Reply { to, response } => self.reply(to, response),
+            Action::Pull { pull, read } => {
+                if let Some(slot) = self.slots.remove(&pull.to) {
+                    self.parts.readers.pull(pull, read, slot);
+                }
+            }
+            Action::Query { to, query } => {
+                if let Some(slot) = self.slots.remove(&to) {
+                    self.parts.readers.query(query, slot);
+                }
+            }
+            Action::ReadRecord { at, then } => self.parts.readers.record(at, then),
+            Action::ReadDelayed { level, from } => self.parts.readers.delayed(level, from),
+            Action::FindOffsets { search } => self.parts.readers.find_offsets(search),
+            Action::Push { to, command } => self.push(to, command),
+            Action::Call { to, command, then } => self.call(to, command, then),
+            Action::Persist { file, content } => self.persist(file, content),
+            Action::DeleteTopic { topic } => self.parts.store.delete_topic(&topic),
+            Action::Announce => self.announce(),
+            Action::Reconfigure { config } => self.parts.store.reconfigure(&config.store),
+            Action::RewriteConfig { path, content, to, response } => self.rewrite(path, content, to, response),
+            Action::Disconnect { connection, reason } => {
+                if let Some(connection) = self.connections.get(&connection) {
+                    connection.close(reason);
+                }
+            }
+            Action::Append { .. } => unreachable!("appends are gathered before"),
+        }
+    }
+
+    fn reply(&mut self, to: RequestId, response: Command) {
+        let slot = self.slots.remove(&to);
+        debug_assert!(slot.is_some(), "a request is answered once");
+        if let Some(slot) = slot {
+            slot.answer(response);
+        }
+    }
+
+    fn push(&mut self, to: ConnectionId, command: Command) {
+        let Some(connection) = self.connections.get(&to) else { return };
+        if let Err(error) = connection.push(command) {
+            tracing::debug!(broker = %self.parts.owner, client = %connection.remote(), %error, "notification not sent");
+        }
+    }
+
+    /// Sends a request to a client and relays its answer, or says why there is none.
+    fn call(&mut self, to: ConnectionId, command: Command, then: RequestId) {
+        let Some(slot) = self.slots.remove(&then) else { return };
+        let Some(connection) = self.connections.get(&to).cloned() else {
+            let reason = "the client has just disconnected".to_owned();
+            slot.answer(Error::ConsumerNotOnline { reason }.to_response());
+            return;
+        };
+        let client = connection.remote().to_string();
+        let task = async move {
+            let answer = connection.call(command, CLIENT_ANSWER_TIMEOUT).await;
+            slot.answer(answer.unwrap_or_else(|error| {
+                tracing::debug!(client, %error, "no answer of a client");
+                let millis = u64::try_from(CLIENT_ANSWER_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
+                Error::ConsumerTimeout { client, millis }.to_response()
+            }));
+        };
+        drop(self.parts.env.tasks.spawn(TaskKind::Read, &self.parts.owner, task));
+    }
+
+    fn announce(&mut self) {
+        let announcement = self.parts.core.announcement();
+        self.parts.announce.send_replace(announcement);
+    }
+
+    fn persist(&mut self, file: ConfigFile, content: Vec<u8>) {
+        let path = self.parts.config_folder.join(file.file_name());
+        let backup = self.parts.config_folder.join(format!("{}.bak", file.file_name()));
+        let (disk, results) = (Arc::clone(&self.parts.env.disk), self.parts.results.clone());
+        self.jobs.push_back(Box::new(move || {
+            let mut report = Report { results: Some(results) };
+            let result = disk.replace(&path, &content, Some(&backup)).map_err(|error| error.to_string());
+            report.send(Inbound::Event(Event::Persisted { file, result }));
+        }));
+    }
+
+    /// Writes the broker's own properties file and answers when that is done.
+    fn rewrite(&mut self, path: PathBuf, content: String, to: RequestId, response: Command) {
+        let Some(slot) = self.slots.remove(&to) else { return };
+        let disk = Arc::clone(&self.parts.env.disk);
+        let share = self.parts.share.clone();
+        let task = async move {
+            let written = share.run(move || disk.replace(&path, content.as_bytes(), None)).await;
+            let failed = match written {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(full) => Some(full.to_string()),
+            };
+            slot.answer(match failed {
+                None => response,
+                Some(reason) => {
+                    let reason = format!("changed in memory, but the file was not written: {reason}");
+                    Error::Failed { reason }.to_response()
+                }
+            });
+        };
+        drop(self.parts.env.tasks.spawn(TaskKind::Read, &self.parts.owner, task));
+    }
+
+    /// Hands jobs to the pool; what it does not take waits for the next round.
+    fn submit_jobs(&mut self) {
+        while let Some(job) = self.jobs.pop_front() {
+            if let Err(refused) = self.parts.share.submit(job) {
+                self.jobs.push_front(refused.job);
+                return;
+            }
+            self.under_way += 1;
+        }
+    }
+
+    /// A job of the store as the pool runs it.
+    fn pool_job(&self, job: crate::store::Job) -> Job {
+        let (disk, results) = (Arc::clone(&self.parts.env.disk), self.parts.results.clone());
+        Box::new(move || {
+            let mut report = Report { results: Some(results) };
+            let done = job.run(&*disk);
+            report.send(Inbound::Job(done));
+        })
+    }
+
+    fn control(&mut self, control: Control) {
+        match control {
+            Control::Stop(_) => unreachable!("a stop ends the loop"),
+            Control::Snapshot(answer) => {
+                let snapshot = self.parts.core.snapshot(self.now());
+                let _gone = answer.send(snapshot);
+            }
+            Control::Closed(connection) => {
+                let mut actions = Vec::new();
+                let now = self.now();
+                self.connections.remove(&connection.id());
+                self.parts.core.handle(now, Event::Closed(connection.id()), &mut actions);
+                self.settle(actions);
+            }
+        }
+    }
+
+    /// The ordered stop.
+    async fn stop(&mut self) -> Exit {
+        self.parts.mailbox.close();
+        let (mut requests, mut results) = (Vec::new(), Vec::new());
+        while let Ok(request) = self.parts.mailbox.try_recv() {
+            requests.push(request);
+        }
+        self.drain(&mut requests, &mut results);
+        let mut actions = Vec::new();
+        let now = self.now();
+        self.parts.core.handle(now, Event::Stopping, &mut actions);
+        self.settle(actions);
+        while self.under_way > 0 || !self.jobs.is_empty() {
+            self.submit_jobs();
+            if let Some(result) = self.parts.inbound.recv().await {
+                results.push(result);
+                self.drain(&mut requests, &mut results);
+            }
+        }
+        self.finish().await
+    }
+
+    /// Writes what is left: the tables, then the store to its last byte.
+    async fn finish(&mut self) -> Exit {
+        let now = self.now();
+        let files = self.parts.core.final_files(now);
+        let last = self.parts.store.stopping(now);
+        let (disk, folder) = (Arc::clone(&self.parts.env.disk), self.parts.config_folder.clone());
+        let written = self
+            .parts
+            .share
+            .run(move || {
+                for (file, content) in files {
+                    let backup = folder.join(format!("{}.bak", file.file_name()));
+                    disk.replace(&folder.join(file.file_name()), &content, Some(&backup))
+                        .map_err(|error| format!("{}: {error}", file.file_name()))?;
+                }
+                Ok(last.run(&*disk))
+            })
+            .await;
+        let problem = match written {
+            Ok(Ok(done)) => {
+                let now = self.now();
+                let events = self.parts.store.complete(done, now);
+                events.into_iter().find_map(|event| match event {
+                    crate::store::Event::Failed(error) => Some(error.to_string()),
+                    crate::store::Event::Flushed(flushed) => {
+                        let mut actions = Vec::new();
+                        self.parts.core.handle(now, Event::Flushed(flushed), &mut actions);
+                        actions.into_iter().for_each(|action| self.act(action));
+                        None
+                    }
+                    _ => None,
+                })
+            }
+            Ok(Err(problem)) => Some(problem),
+            Err(full) => Some(full.to_string()),
+        };
+        match problem {
+            None => Exit::Stopped,
+            Some(reason) => Exit::Failed(reason),
+        }
+    }
+
+    /// Answers whoever waits and ends; the supervisor starts the broker anew.
+    async fn fail(&mut self, reason: String) -> Exit {
+        tracing::error!(broker = %self.parts.owner, reason, "broker failed");
+        self.parts.mailbox.close();
+        while let Ok(request) = self.parts.mailbox.try_recv() {
+            let reason = format!("the broker has failed: {reason}");
+            request.reply.answer(Error::Busy { reason }.to_response());
+        }
+        // Jobs under way still hold the store's files; the next start must not meet them.
+        while self.under_way > 0 {
+            match self.parts.inbound.recv().await {
+                Some(Inbound::Job(_) | Inbound::JobLost | Inbound::Event(Event::Persisted { .. })) => self.under_way -= 1,
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Exit::Failed(reason)
+    }
+
+    fn day(&mut self, now: Millis) -> i64 {
+        if now.since(self.day_known).abs() >= 1_000 || self.day == 0 {
+            self.day_known = now;
+            self.day = crate::env::local_day(now.0);
+        }
+        self.day
+    }
+}
+
+/// Reports a job's result, or on drop that there will be none because the job panicked.
+struct Report {
+    results: Option<Sender<Inbound>>,
+}
+
+impl Report {
+    fn send(&mut self, inbound: Inbound) {
+        if let Some(results) = self.results.take() {
+            // The actor waits for its jobs before it ends, so somebody is there.
+            let _ended = results.blocking_send(inbound);
+        }
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        self.send(Inbound::JobLost);
+    }
+}

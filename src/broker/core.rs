@@ -1,0 +1,335 @@
+//! The decisions of a broker, pure: (state, now, event) in, actions out.
+//!
+//! The only thing the core reads besides its own tables is the store's view, and of it only what is in memory (ends of
+//! queues). Everything that may wait is an action whose result comes back as an event.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::config::Broker;
+use crate::protocol::ids::{Millis, PhysicalOffset};
+use crate::protocol::json;
+use crate::protocol::topic_name;
+use crate::remoting::ConnectionId;
+use crate::store::{AppendError, Appended, Arrival, View};
+
+use super::action::{Action, AfterAppend, AfterRecord, ConfigFile};
+use super::error::Error;
+use super::event::{Event, Pulled};
+use super::hold::Holds;
+use super::persist::Persistence;
+use super::requests::{self, Stored};
+use super::state::clients::{Consumers, Producers};
+use super::state::delay::Delays;
+use super::state::groups::Groups;
+use super::state::locks::Locks;
+use super::state::offsets::ConsumerOffsets;
+use super::state::stats::Stats;
+use super::state::topics::Topics;
+use super::state::unique_ids::UniqueIds;
+use super::state::waiters::Waiters;
+
+/// Silent clients and expired locks are looked for this often (Java: `ClientHousekeepingService`).
+const HOUSEKEEPING_MILLIS: i64 = 10_000;
+
+/// Who sent a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The other end, as messages store it (`bornHost`).
+    pub remote: SocketAddr,
+}
+
+/// What a broker's files held at start, by [`ConfigFile`].
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// `topics.json`.
+    pub topics: Option<Vec<u8>>,
+    /// `subscriptionGroup.json`.
+    pub groups: Option<Vec<u8>>,
+    /// `consumerOffset.json`.
+    pub consumer_offsets: Option<Vec<u8>>,
+    /// `delayOffset.json`.
+    pub delay_offsets: Option<Vec<u8>>,
+}
+
+/// A broker's state.
+pub struct Core {
+    pub(super) config: Arc<Broker>,
+    pub(super) view: View,
+    pub(super) topics: Topics,
+    pub(super) groups: Groups,
+    pub(super) offsets: ConsumerOffsets,
+    pub(super) producers: Producers,
+    pub(super) consumers: Consumers,
+    pub(super) locks: Locks,
+    pub(super) holds: Holds,
+    pub(super) delays: Delays,
+    pub(super) stats: Stats,
+    pub(super) waiters: Waiters<Stored>,
+    pub(super) files: Persistence,
+    pub(super) unique_ids: UniqueIds,
+    pub(super) schedule_topic: Arc<str>,
+    /// Turns of queues for producers that leave the choice to the broker.
+    pub(super) queue_turn: i32,
+    pub(super) started: Millis,
+    /// Why the store takes no more messages.
+    pub(super) failed: Option<String>,
+    housekept: Millis,
+}
+
+impl Core {
+    /// The core of a broker whose store is open; `seed` makes its unique ids differ from those of its last run.
+    ///
+    /// # Errors
+    /// When a configuration file is not JSON of Java's form.
+    pub fn new(
+        config: Arc<Broker>,
+        view: View,
+        loaded: &Loaded,
+        now: Millis,
+        seed: u64,
+    ) -> Result<Core, (ConfigFile, json::Error)> {
+        let in_file = |file: ConfigFile| move |error| (file, error);
+        let topics =
+            Topics::load(loaded.topics.as_deref(), &config, now).map_err(in_file(ConfigFile::Topics))?;
+        let groups = Groups::load(loaded.groups.as_deref(), now).map_err(in_file(ConfigFile::Groups))?;
+        let offsets = loaded.consumer_offsets.as_deref().map(ConsumerOffsets::from_json).transpose();
+        let offsets = offsets.map_err(in_file(ConfigFile::ConsumerOffsets))?.unwrap_or_default();
+        let levels: Vec<i64> =
+            config.delay_levels.0.iter().map(|delay| i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)).collect();
+        let mut delays = Delays::new(&levels);
+        let range = |queue| {
+            let range = view.queue_range(topic_name::SCHEDULE, queue);
+            (range.min, range.max)
+        };
+        delays.load(loaded.delay_offsets.as_deref(), range).map_err(in_file(ConfigFile::DelayOffsets))?;
+        let unique_ids = UniqueIds::new(config.addresses.client, seed);
+        Ok(Core {
+            view,
+            topics,
+            groups,
+            offsets,
+            producers: Producers::default(),
+            consumers: Consumers::default(),
+            locks: Locks::default(),
+            holds: Holds::default(),
+            delays,
+            stats: Stats::default(),
+            waiters: Waiters::default(),
+            files: Persistence::new(now),
+            unique_ids,
+            schedule_topic: topic_name::SCHEDULE.into(),
+            queue_turn: 0,
+            started: now,
+            failed: None,
+            housekept: now,
+            config,
+        })
+    }
+
+    /// Applies one event.
+    pub fn handle(&mut self, now: Millis, event: Event, actions: &mut Vec<Action>) {
+        match event {
+            Event::Request { id, client, command } => self.request(now, id, &client, &command, actions),
+            Event::Closed(connection) => self.connection_closed(connection, actions),
+            Event::Pulled(pulled) => self.pulled(now, &pulled),
+            Event::NothingPulled { pull, read } => self.nothing_pulled(now, pull, &read, actions),
+            Event::RecordRead { then, record } => self.record_read(now, then, record, actions),
+            Event::DelayedRead { level, from, units } => self.delayed_read(now, level, from, units, actions),
+            Event::OffsetsFound { search, offsets } => self.offsets_found(now, &search, offsets, actions),
+            Event::Flushed(flushed) => self.flushed(flushed, actions),
+            Event::Arrived(arrivals) => self.arrived(arrivals, actions),
+            Event::Persisted { file, result } => self.files.persisted(now, file, result, actions),
+            Event::StoreFailed { reason } => self.store_failed(&reason, actions),
+            Event::Stopping => self.stopping(actions),
+        }
+    }
+
+    /// The result of an append.
+    pub fn appended(
+        &mut self,
+        now: Millis,
+        then: AfterAppend,
+        result: Result<Appended, AppendError>,
+        actions: &mut Vec<Action>,
+    ) {
+        let result = result.map_err(Error::Append);
+        match then {
+            AfterAppend::Send(sent) => self.sent(now, &sent, result, actions),
+            AfterAppend::SendBack { to, group, topic, dead } => match result {
+                Ok(appended) => {
+                    let counts = self.stats.group(&topic, &group);
+                    counts.send_back.add(now, 1);
+                    counts.dead += u64::from(dead);
+                    self.answer_when_stored(now, to, appended.end, requests::ok(), actions);
+                }
+                Err(error) => actions.push(Action::Reply { to, response: error.to_response() }),
+            },
+            AfterAppend::Delayed { level, offset } => match result {
+                Ok(appended) => self.delays.delivered(now, level, offset, appended.end),
+                Err(error) => {
+                    tracing::warn!(broker = %self.config.identity, level, %offset, %error, "delayed message not delivered yet");
+                    self.delays.failed(now, level, offset);
+                }
+            },
+        }
+    }
+
+    /// Runs after every batch of events: what time has brought, what must be saved or announced. `day` is the number of
+    /// the local day.
+    pub fn upkeep(&mut self, now: Millis, day: i64, actions: &mut Vec<Action>) {
+        for Stored { to, response } in self.waiters.expired(now) {
+            actions.push(Action::Reply { to, response: requests::flush_timed_out(response) });
+        }
+        let expired = self.holds.expired(now);
+        self.read_again(expired, actions);
+        let view = &self.view;
+        let polls = self.delays.poll(now, |queue| view.queue_range(topic_name::SCHEDULE, queue).max);
+        actions.extend(polls.into_iter().map(|(level, from)| Action::ReadDelayed { level, from }));
+        self.stats.upkeep(now, day);
+        if now.since(self.housekept) >= HOUSEKEEPING_MILLIS || now < self.housekept {
+            self.housekept = now;
+            self.housekeeping(now, actions);
+        }
+        self.save(now, actions);
+        if self.topics.take_unannounced() {
+            actions.push(Action::Announce);
+        }
+    }
+
+    /// When [`Core::upkeep`] has something to do next, without any event.
+    #[must_use]
+    pub fn next_deadline(&self) -> Millis {
+        let delayed = self.delays.next_deadline(|queue| self.view.queue_range(topic_name::SCHEDULE, queue).max);
+        let deadlines = [
+            Some(self.housekept.plus(HOUSEKEEPING_MILLIS)),
+            Some(self.stats.next_deadline()),
+            self.holds.next_deadline(),
+            self.waiters.next_deadline(),
+            self.files.next_deadline(self.offsets.is_dirty(), self.delays.is_dirty(), &self.config),
+            delayed,
+        ];
+        deadlines.into_iter().flatten().min().unwrap_or(self.housekept)
+    }
+
+    /// Where messages say they are stored: the broker's own address, not the container's.
+    pub(super) fn store_host(&self) -> SocketAddr {
+        SocketAddr::new(self.config.addresses.client, self.config.ports.main)
+    }
+
+    pub(super) fn waits_for_flush(&self) -> bool {
+        self.config.store.flush.disk_type == crate::config::FlushDiskType::Sync
+    }
+
+    pub(super) fn sync_flush_timeout_millis(&self) -> i64 {
+        i64::try_from(self.config.store.flush.sync_timeout.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// Answers now, or with SYNC_FLUSH when everything below `end` is on disk.
+    pub(super) fn answer_when_stored(
+        &mut self,
+        now: Millis,
+        to: super::action::RequestId,
+        end: PhysicalOffset,
+        response: crate::protocol::command::Command,
+        actions: &mut Vec<Action>,
+    ) {
+        if self.waits_for_flush() {
+            self.waiters.push(end, now.plus(self.sync_flush_timeout_millis()), Stored { to, response });
+        } else {
+            actions.push(Action::Reply { to, response });
+        }
+    }
+
+    fn connection_closed(&mut self, connection: ConnectionId, actions: &mut Vec<Action>) {
+        self.producers.closed(connection);
+        let changed = self.consumers.closed(connection);
+        self.notify(&changed, actions);
+        for pull in self.holds.forget(connection) {
+            // Nobody reads this; it gives the reply slot back.
+            actions.push(Action::Reply { to: pull.to, response: requests::ok() });
+        }
+    }
+
+    fn pulled(&mut self, now: Millis, pulled: &Pulled) {
+        let messages = pulled.messages as u64;
+        let counts = self.stats.group(&pulled.topic, &pulled.group);
+        counts.get_nums.add(now, messages);
+        counts.get_size.add(now, pulled.bytes as u64);
+        self.stats.got.add(now, messages);
+        self.stats.found.add(now, 1);
+        self.offsets.pulled(&pulled.topic, &pulled.group, pulled.queue, pulled.next);
+    }
+
+    fn record_read(
+        &mut self,
+        now: Millis,
+        then: AfterRecord,
+        record: Result<Option<bytes::Bytes>, String>,
+        actions: &mut Vec<Action>,
+    ) {
+        let (to, outcome) = match then {
+            AfterRecord::SendBack(send_back) => {
+                let outcome = record
+                    .map_err(|reason| Error::Read { reason })
+                    .and_then(|record| self.send_back_found(now, &send_back, record, actions));
+                (send_back.to(), outcome)
+            }
+            AfterRecord::ConsumeDirectly { to, client, command } => {
+                (to, self.consume_directly_found(to, client, *command, record, actions))
+            }
+        };
+        if let Err(error) = outcome {
+            actions.push(Action::Reply { to, response: error.to_response() });
+        }
+    }
+
+    fn flushed(&mut self, flushed: PhysicalOffset, actions: &mut Vec<Action>) {
+        for Stored { to, response } in self.waiters.flushed(flushed) {
+            actions.push(Action::Reply { to, response });
+        }
+        self.delays.flushed(flushed);
+    }
+
+    fn arrived(&mut self, arrivals: Vec<Arrival>, actions: &mut Vec<Action>) {
+        for arrival in arrivals {
+            if arrival.topic == self.schedule_topic {
+                self.delays.arrived(arrival.queue, arrival.queue_offset, Millis(arrival.tags_code));
+            }
+            if !self.holds.is_empty() {
+                let woken =
+                    self.holds.wake(&arrival.topic, arrival.queue, arrival.queue_offset, arrival.tags_code);
+                self.read_again(woken, actions);
+            }
+        }
+    }
+
+    /// Nobody is left waiting for a flush that will not come.
+    fn store_failed(&mut self, reason: &str, actions: &mut Vec<Action>) {
+        self.failed = Some(reason.to_owned());
+        for Stored { to, .. } in self.waiters.drain() {
+            let error = Error::Append(AppendError::Poisoned { reason: reason.to_owned() });
+            actions.push(Action::Reply { to, response: error.to_response() });
+        }
+    }
+
+    fn stopping(&mut self, actions: &mut Vec<Action>) {
+        for pull in self.holds.release_all(None) {
+            actions.push(Action::Reply { to: pull.to, response: self.nothing_new(&pull) });
+        }
+    }
+
+    fn housekeeping(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        let mut silent = self.producers.expire(now);
+        let (changed, consumers) = self.consumers.expire(now);
+        self.notify(&changed, actions);
+        silent.extend(consumers);
+        silent.sort_unstable();
+        silent.dedup();
+        let reason = "no heartbeat for 120 s";
+        actions.extend(silent.into_iter().map(|connection| Action::Disconnect { connection, reason }));
+        self.locks.expire(now);
+    }
+}

@@ -1,0 +1,76 @@
+//! Delayed messages that come due go to their real topic (Java: `ScheduleMessageService`).
+
+use bytes::Bytes;
+
+use crate::protocol::ids::{Millis, QueueId, QueueOffset};
+use crate::protocol::properties::{self, key};
+use crate::protocol::record::RecordView;
+use crate::store::{Append, NewMessage};
+
+use super::action::{Action, AfterAppend};
+use super::core::Core;
+use super::event::DelayedUnit;
+use super::state::delay::Due;
+
+/// A level whose queue could not be read is read again after this long.
+const RETRY_MILLIS: i64 = 1_000;
+
+impl Core {
+    /// Units of a level were read: those that are due are appended, the first that is not says when to look again.
+    pub(super) fn delayed_read(
+        &mut self,
+        now: Millis,
+        level: usize,
+        from: QueueOffset,
+        units: Result<Vec<DelayedUnit>, String>,
+        actions: &mut Vec<Action>,
+    ) {
+        let units = match units {
+            Ok(units) => units,
+            Err(reason) => {
+                tracing::warn!(broker = %self.config.identity, level, reason, "delay level not read, will be tried again");
+                self.delays.read_done(level, from, 0, Some(now.plus(RETRY_MILLIS)));
+                return;
+            }
+        };
+        let mut next = units.first().map_or(from, |unit| unit.offset);
+        let mut delivering = 0;
+        let mut wait = None;
+        for unit in units {
+            if let Due::At(due) = self.delays.due(now, level, unit.due) {
+                wait = Some(due);
+                break;
+            }
+            next = unit.offset + 1;
+            // A message that retention has deleted, or that is no message, cannot be delivered and must not stop the level.
+            let Some(message) = unit.record.as_ref().and_then(|record| self.due_message(record)) else {
+                tracing::warn!(broker = %self.config.identity, level, offset = %unit.offset, "delayed message is gone");
+                continue;
+            };
+            delivering += 1;
+            let then = AfterAppend::Delayed { level, offset: unit.offset };
+            actions.push(Action::Append { messages: Append { messages: vec![message] }, then });
+        }
+        self.delays.read_done(level, next, delivering, wait);
+    }
+
+    /// The message as it is delivered. Its properties stay as they are, as in Java: DELAY, REAL_TOPIC and REAL_QID too.
+    fn due_message(&self, record: &Bytes) -> Option<NewMessage> {
+        let message = RecordView::parse(record).ok()?;
+        let topic = properties::get(message.properties(), key::REAL_TOPIC)?;
+        let queue = properties::get(message.properties(), key::REAL_QUEUE_ID)?.parse().ok()?;
+        Some(NewMessage {
+            topic: topic.into(),
+            queue: QueueId(queue),
+            flag: message.flag(),
+            sys_flag: message.sys_flag(),
+            born: message.born_timestamp(),
+            born_host: message.born_host(),
+            store_host: self.store_host(),
+            reconsume_times: message.reconsume_times(),
+            prepared_transaction_offset: 0,
+            properties: message.properties().to_owned().into(),
+            body: record.slice_ref(message.body()),
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! What the core is told.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::protocol::command::Command;
+use crate::protocol::ids::{Millis, PhysicalOffset, QueueId, QueueOffset};
+use crate::remoting::ConnectionId;
+use crate::store::{Arrival, Read};
+
+use super::action::{AfterRecord, ConfigFile, OffsetSearch, RequestId};
+use super::core::Client;
+use super::hold::Pull;
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A request came.
+    Request {
+        /// The number under which it is to be answered.
+        id: RequestId,
+        /// Who sent it.
+        client: Client,
+        /// The request.
+        command: Box<Command>,
+    },
+    /// A connection has ended.
+    Closed(ConnectionId),
+    /// A reader answered a pull with messages.
+    Pulled(Pulled),
+    /// A reader found nothing for a pull.
+    NothingPulled {
+        /// The pull.
+        pull: Box<Pull>,
+        /// What the store said.
+        read: Read,
+    },
+    /// A record was read, or is not there.
+    RecordRead {
+        /// What it was read for.
+        then: AfterRecord,
+        /// The record, or why it could not be read.
+        record: Result<Option<Bytes>, String>,
+    },
+    /// Units of a delay level were read.
+    DelayedRead {
+        /// Delay level, from 1.
+        level: usize,
+        /// The first offset asked for.
+        from: QueueOffset,
+        /// The units from there on, or why they could not be read.
+        units: Result<Vec<DelayedUnit>, String>,
+    },
+    /// Offsets of a time were found, or not.
+    OffsetsFound {
+        /// The search.
+        search: Box<OffsetSearch>,
+        /// The offset of each queue.
+        offsets: Result<Vec<(QueueId, QueueOffset)>, String>,
+    },
+    /// Everything below is on disk.
+    Flushed(PhysicalOffset),
+    /// Messages can be read that could not before.
+    Arrived(Vec<Arrival>),
+    /// A configuration file was written, or not.
+    Persisted {
+        /// Which.
+        file: ConfigFile,
+        /// Why not.
+        result: Result<(), String>,
+    },
+    /// The store will take no more messages.
+    StoreFailed {
+        /// Why.
+        reason: String,
+    },
+    /// The broker stops: whoever waits is answered now.
+    Stopping,
+}
+
+/// A pull that was answered with messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The group.
+    pub group: Arc<str>,
+    /// The queue.
+    pub queue: QueueId,
+    /// Where the next pull goes on.
+    pub next: QueueOffset,
+    /// Messages.
+    pub messages: usize,
+    /// Their bytes.
+    pub bytes: usize,
+}
+
+/// A message that waits in a delay level.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DelayedUnit {
+    /// Its place in the level's queue.
+    pub offset: QueueOffset,
+    /// When it comes due, as the consume queue says.
+    pub due: Millis,
+    /// The message; none when the log has it no more.
+    pub record: Option<Bytes>,
+}

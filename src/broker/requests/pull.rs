@@ -1,0 +1,245 @@
+//! PULL_MESSAGE (11) and LITE_PULL_MESSAGE (361).
+//!
+//! ```text
+//! header -> checks -> Action::Pull -> found: the reader answers with `found`
+//!                                  -> nothing: `nothing_pulled` -> held (long poll) or answered
+//! held -> arrival or deadline -> Action::Pull once more, not held again
+//! ```
+//! Rules and the order of the checks: Java's `PullMessageProcessor`; reference/remoting.md 5.4.
+
+use std::sync::Arc;
+
+use crate::broker::action::{Action, RequestId};
+use crate::broker::core::{Client, Core};
+use crate::broker::error::Error;
+use crate::broker::hold::Pull;
+use crate::protocol::body::{MessageModel, SubscriptionData, SubscriptionGroupConfig};
+use crate::protocol::codes::{request, response};
+use crate::protocol::command::{Body, Command};
+use crate::protocol::filter;
+use crate::protocol::headers::pull::{PullRequest, PullResponse};
+use crate::protocol::ids::{Millis, QueueOffset};
+use crate::protocol::sys_flag::{self, perm};
+use crate::store::{GetStatus, Read, ReadRequest, TagFilter};
+
+/// Messages of one pull at most, whatever the client asks for.
+const MESSAGES_MAX: i32 = 1024;
+
+/// A pull is not held longer than this, whatever the client asks for.
+const HOLD_MILLIS_MAX: i64 = 120_000;
+
+/// Brokers ids in answers: read on from the master.
+const MASTER_ID: i64 = 0;
+
+impl Core {
+    /// Checks a pull and has the queue read.
+    pub(in crate::broker) fn pull(
+        &mut self,
+        now: Millis,
+        to: RequestId,
+        client: &Client,
+        command: &Command,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Error> {
+        let header = PullRequest::decode(&command.ext)?;
+        if !perm::is_readable(i32::from(self.config.requests.permission)) {
+            return Err(Error::BrokerNotReadable { broker: self.config.addresses.client.to_string() });
+        }
+        let (group, settings) = self.group_that_may_consume(now, header.consumer_group)?;
+        let (topic, config) =
+            self.topics.get(header.topic).ok_or_else(|| Error::TopicNotExist { topic: header.topic.to_owned() })?;
+        let (topic, config) = (Arc::clone(topic), Arc::clone(config));
+        if !perm::is_readable(config.perm) {
+            return Err(Error::TopicNotReadable { topic: topic.to_string() });
+        }
+        if header.queue_id.0 < 0 || header.queue_id.0 >= config.read_queue_nums {
+            let (topic, client) = (topic.to_string(), client.remote.to_string());
+            return Err(Error::QueueIllegal { queue: header.queue_id, topic, queues: config.read_queue_nums, client });
+        }
+        let tags = self.wanted_tags(&header, &group, &settings)?;
+        let pull = Box::new(Pull {
+            to,
+            connection: client.connection,
+            group,
+            topic,
+            queue: header.queue_id,
+            from: header.queue_offset,
+            messages_max: usize::try_from(header.max_msg_nums.clamp(1, MESSAGES_MAX)).unwrap_or(1),
+            tags,
+            hold_until: self.hold_until(now, &header),
+            topic_sys_flag: config.topic_sys_flag,
+            group_sys_flag: settings.group_sys_flag,
+            received: now,
+        });
+        if header.sys_flag & sys_flag::pull::COMMIT_OFFSET != 0 && header.commit_offset.0 >= 0 {
+            self.offsets.commit(now, &pull.topic, &pull.group, pull.queue, header.commit_offset);
+        }
+        if let Some(offset) = self.offsets.take_reset(&pull.topic, &pull.group, pull.queue) {
+            actions.push(Action::Reply { to, response: self.moved(&pull, offset) });
+            return Ok(());
+        }
+        let lite = command.code == request::LITE_PULL_MESSAGE;
+        self.note_pull_kind(lite);
+        actions.push(self.read_for(pull));
+        Ok(())
+    }
+
+    fn group_that_may_consume(
+        &mut self,
+        now: Millis,
+        name: &str,
+    ) -> Result<(Arc<str>, Arc<SubscriptionGroupConfig>), Error> {
+        let found = self.groups.find_or_create(now, name, self.config.topics.auto_create_group);
+        let (group, settings) = found.ok_or_else(|| Error::GroupNotExist { group: name.to_owned() })?;
+        if !settings.consume_enable {
+            return Err(Error::GroupDisabled { group: name.to_owned() });
+        }
+        Ok((group, settings))
+    }
+
+    /// The tags a pull wants: from its own header, or from the group's last heartbeat.
+    fn wanted_tags(
+        &self,
+        header: &PullRequest<'_>,
+        group: &str,
+        settings: &SubscriptionGroupConfig,
+    ) -> Result<TagFilter, Error> {
+        if header.sys_flag & sys_flag::pull::SUBSCRIPTION != 0 {
+            let kind = header.expression_type.unwrap_or(filter::TAG);
+            if !filter::is_tag_type(Some(kind)) {
+                return Err(Error::FilterUnsupported { kind: kind.to_owned() });
+            }
+            let codes = filter::tag_codes(header.subscription.unwrap_or_default())
+                .map_err(|error| Error::SubscriptionIllegal { reason: error.to_string() })?;
+            return Ok(codes.map_or(TagFilter::All, TagFilter::codes));
+        }
+        let known = self.consumers.get(group);
+        let known = known.ok_or_else(|| Error::SubscriptionGroupUnknown { group: group.to_owned() })?;
+        if !settings.consume_broadcast_enable && known.message_model == MessageModel::Broadcasting {
+            return Err(Error::BroadcastForbidden { group: group.to_owned() });
+        }
+        let (topic, group) = (|| header.topic.to_owned(), || group.to_owned());
+        if self.groups.is_reading_forbidden(&settings.group_name, header.topic) {
+            return Err(Error::GroupForbidden { group: group(), topic: topic() });
+        }
+        let subscription = known.subscriptions.get(header.topic);
+        let subscription =
+            subscription.ok_or_else(|| Error::SubscriptionNotExist { group: group(), topic: topic() })?;
+        if subscription.sub_version < header.sub_version {
+            return Err(Error::SubscriptionNotLatest { group: group(), topic: topic() });
+        }
+        filter_of(subscription)
+    }
+
+    fn hold_until(&self, now: Millis, header: &PullRequest<'_>) -> Option<Millis> {
+        if header.sys_flag & sys_flag::pull::SUSPEND == 0 {
+            return None;
+        }
+        let short = i64::try_from(self.config.requests.short_polling.as_millis()).unwrap_or(HOLD_MILLIS_MAX);
+        let wanted = if self.config.requests.long_polling { header.suspend_timeout_millis } else { short };
+        Some(now.plus(wanted.clamp(0, HOLD_MILLIS_MAX)))
+    }
+
+    fn read_for(&self, pull: Box<Pull>) -> Action {
+        let read = ReadRequest {
+            topic: Arc::clone(&pull.topic),
+            queue: pull.queue,
+            from: pull.from,
+            messages_max: pull.messages_max,
+            tags: pull.tags.clone(),
+        };
+        Action::Pull { pull, read }
+    }
+
+    /// The queue was read and there was nothing for this pull.
+    pub(in crate::broker) fn nothing_pulled(
+        &mut self,
+        now: Millis,
+        mut pull: Box<Pull>,
+        read: &Read,
+        actions: &mut Vec<Action>,
+    ) {
+        self.stats.missed.add(now, 1);
+        let may_hold = pull.hold_until.is_some() && code_of(read.status, pull.from) == response::PULL_NOT_FOUND;
+        if !may_hold {
+            actions.push(Action::Reply { to: pull.to, response: answer(&pull, read) });
+            return;
+        }
+        // A message may have come between the read and now; nobody would wake the pull for that one.
+        if self.view.queue_range(&pull.topic, pull.queue).max > pull.from {
+            pull.hold_until = None;
+            actions.push(self.read_for(pull));
+            return;
+        }
+        if let Err(pull) = self.holds.hold(pull) {
+            actions.push(Action::Reply { to: pull.to, response: answer(&pull, read) });
+        }
+    }
+
+    /// Reads again for pulls that a message or their deadline has released.
+    pub(in crate::broker) fn read_again(&self, pulls: Vec<Box<Pull>>, actions: &mut Vec<Action>) {
+        actions.extend(pulls.into_iter().map(|pull| self.read_for(pull)));
+    }
+
+    /// The answer to a held pull that ends without having been read again.
+    pub(in crate::broker) fn nothing_new(&self, pull: &Pull) -> Command {
+        let range = self.view.queue_range(&pull.topic, pull.queue);
+        let status = GetStatus::OffsetOverflowOne;
+        answer(pull, &Read { status, next: pull.from, min: range.min, max: range.max, ..Read::default() })
+    }
+
+    /// An operator has moved the group: the client goes on from there.
+    fn moved(&self, pull: &Pull, next: QueueOffset) -> Command {
+        let range = self.view.queue_range(&pull.topic, pull.queue);
+        let read = Read { status: GetStatus::OffsetReset, next, min: range.min, max: range.max, ..Read::default() };
+        answer(pull, &read)
+    }
+}
+
+/// The tags of a subscription of a heartbeat.
+fn filter_of(subscription: &SubscriptionData) -> Result<TagFilter, Error> {
+    if !filter::is_tag_type(Some(&subscription.expression_type)) {
+        return Err(Error::FilterUnsupported { kind: subscription.expression_type.clone() });
+    }
+    if subscription.class_filter_mode || filter::is_all(&subscription.sub_string) {
+        return Ok(TagFilter::All);
+    }
+    Ok(TagFilter::codes(subscription.code_set.iter().map(|code| i64::from(*code))))
+}
+
+/// The answer to a pull after its queue was read, messages and all.
+#[must_use]
+pub fn answer(pull: &Pull, read: &Read) -> Command {
+    let mut answer = Command {
+        code: code_of(read.status, pull.from),
+        remark: Some(read.status.name().to_owned()),
+        body: if read.messages.is_empty() { Body::Empty } else { Body::Many(read.messages.clone()) },
+        ..Command::default()
+    };
+    PullResponse {
+        suggest_which_broker_id: MASTER_ID,
+        next_begin_offset: read.next,
+        min_offset: read.min,
+        max_offset: read.max,
+        topic_sys_flag: Some(pull.topic_sys_flag),
+        group_sys_flag: Some(pull.group_sys_flag),
+        ..PullResponse::default()
+    }
+    .encode(&mut answer.ext);
+    answer
+}
+
+/// `PullMessageProcessor.composeResponseHeader`: the code of each outcome of a read.
+fn code_of(status: GetStatus, asked: QueueOffset) -> i32 {
+    match status {
+        GetStatus::Found => response::SUCCESS,
+        GetStatus::NoMatchedMessage | GetStatus::MessageWasRemoving => response::PULL_RETRY_IMMEDIATELY,
+        GetStatus::NoMatchedLogicQueue | GetStatus::NoMessageInQueue if asked.0 == 0 => response::PULL_NOT_FOUND,
+        GetStatus::OffsetFoundNull | GetStatus::OffsetOverflowOne => response::PULL_NOT_FOUND,
+        GetStatus::NoMatchedLogicQueue
+        | GetStatus::NoMessageInQueue
+        | GetStatus::OffsetOverflowBadly
+        | GetStatus::OffsetTooSmall
+        | GetStatus::OffsetReset => response::PULL_OFFSET_MOVED,
+    }
+}

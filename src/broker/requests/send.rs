@@ -1,0 +1,381 @@
+//! SEND_MESSAGE (10), SEND_MESSAGE_V2 (310), SEND_BATCH_MESSAGE (320).
+//!
+//! ```text
+//! header -> checks (permission, name, topic or its creation, queue) -> message or batch -> Action::Append
+//!        -> appended -> answered at once, or when flushed (SYNC_FLUSH and WAIT)
+//! ```
+//! Rules: Java's `SendMessageProcessor` and `AbstractSendMessageProcessor`; reference/remoting.md 4.6.
+
+use std::sync::Arc;
+
+use crate::broker::action::{Action, AfterAppend, RequestId};
+use crate::broker::core::{Client, Core};
+use crate::broker::error::Error;
+use crate::broker::state::topics::NewTopic;
+use crate::protocol::batch;
+use crate::protocol::body::TopicConfig;
+use crate::protocol::codes::response;
+use crate::protocol::command::Command;
+use crate::protocol::headers::send::{SendRequest, SendResponse};
+use crate::protocol::ids::{Millis, QueueId};
+use crate::protocol::message_id;
+use crate::protocol::properties::{self, key};
+use crate::protocol::sys_flag::{self, perm};
+use crate::protocol::topic_name;
+use crate::store::{Append, Appended, NewMessage};
+
+/// Topics of one byte of length; batches know no others.
+const BATCH_TOPIC_BYTES_MAX: usize = 127;
+
+/// A send whose messages are with the store.
+#[derive(Debug)]
+pub struct Sent {
+    /// Who waits.
+    pub to: RequestId,
+    /// The topic as stored.
+    pub topic: Arc<str>,
+    /// `message_type` of the metrics.
+    pub kind: MessageKind,
+    /// The queue the producer is told.
+    queue: QueueId,
+    /// UNIQ_KEY; none for a batch.
+    unique_key: Option<String>,
+    /// Bytes of the bodies and properties, for the statistics.
+    bytes: usize,
+    /// How many messages.
+    messages: usize,
+    /// Whether the producer wants to be told only when the message is safe.
+    wait: bool,
+}
+
+/// `message_type` of the metrics (Java: `TopicMessageType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MessageKind {
+    /// None of the others.
+    Normal,
+    /// With a sharding key.
+    Fifo,
+    /// With a delay.
+    Delay,
+}
+
+impl MessageKind {
+    /// The label's value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MessageKind::Normal => "normal",
+            MessageKind::Fifo => "fifo",
+            MessageKind::Delay => "delay",
+        }
+    }
+}
+
+impl Core {
+    /// Handles a send; the answer follows the append.
+    pub(in crate::broker) fn send(
+        &mut self,
+        now: Millis,
+        to: RequestId,
+        client: &Client,
+        command: &Command,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Error> {
+        let header = SendRequest::decode(&command.ext)?;
+        let (topic, config) = self.check_send(now, &header, client)?;
+        let (messages, sent) = if header.batch {
+            self.batch(&header, to, client, command, topic, &config)?
+        } else {
+            self.single(now, &header, to, client, command, topic, &config)?
+        };
+        actions.push(Action::Append { messages, then: AfterAppend::Send(Box::new(sent)) });
+        Ok(())
+    }
+
+    /// Permission, name, topic, queue: `AbstractSendMessageProcessor.msgCheck`.
+    fn check_send(
+        &mut self,
+        now: Millis,
+        header: &SendRequest<'_>,
+        client: &Client,
+    ) -> Result<(Arc<str>, Arc<TopicConfig>), Error> {
+        if !perm::is_writable(i32::from(self.config.requests.permission)) {
+            return Err(Error::BrokerNotWritable { broker: self.config.addresses.client.to_string() });
+        }
+        topic_name::check_topic(header.topic).map_err(|reason| Error::TopicIllegal { reason: reason.to_string() })?;
+        if topic_name::is_forbidden_to_send(header.topic) {
+            return Err(Error::TopicReserved { topic: header.topic.to_owned() });
+        }
+        let (topic, config) = self.topic_to_send_to(now, header)?;
+        if !perm::is_writable(config.perm) {
+            return Err(Error::TopicNotWritable { topic: topic.to_string() });
+        }
+        let queues = config.write_queue_nums.max(config.read_queue_nums);
+        if header.queue_id.0 >= queues {
+            let topic = topic.to_string();
+            let client = client.remote.to_string();
+            return Err(Error::QueueIllegal { queue: header.queue_id, topic, queues, client });
+        }
+        Ok((topic, config))
+    }
+
+    fn topic_to_send_to(
+        &mut self,
+        now: Millis,
+        header: &SendRequest<'_>,
+    ) -> Result<(Arc<str>, Arc<TopicConfig>), Error> {
+        if let Some((name, config)) = self.topics.get(header.topic) {
+            return Ok((Arc::clone(name), Arc::clone(config)));
+        }
+        let is_retry = topic_name::is_retry(header.topic);
+        let sys_flag = match (header.unit_mode, is_retry) {
+            (false, _) => 0,
+            (true, false) => sys_flag::topic::UNIT,
+            (true, true) => sys_flag::topic::UNIT_SUB,
+        };
+        let wanted = NewTopic {
+            topic: header.topic,
+            default_topic: header.default_topic,
+            queues: header.default_topic_queue_nums,
+            sys_flag,
+        };
+        if let Some(name) = self.topics.create_from_default(now, &wanted, self.config.topics.auto_create) {
+            tracing::info!(broker = %self.config.identity, topic = %name, "topic created by a send");
+        } else if is_retry {
+            self.topics.ensure(now, header.topic, 1, false, sys_flag);
+        }
+        let (name, config) =
+            self.topics.get(header.topic).ok_or_else(|| Error::TopicNotExist { topic: header.topic.to_owned() })?;
+        Ok((Arc::clone(name), Arc::clone(config)))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one request, each used once")]
+    fn single(
+        &mut self,
+        now: Millis,
+        header: &SendRequest<'_>,
+        to: RequestId,
+        client: &Client,
+        command: &Command,
+        topic: Arc<str>,
+        config: &TopicConfig,
+    ) -> Result<(Append, Sent), Error> {
+        let mut properties = header.properties.unwrap_or_default().to_owned();
+        self.check_kind(&properties)?;
+        let asked = if header.queue_id.0 < 0 { self.next_queue(config.write_queue_nums) } else { header.queue_id };
+        let (mut topic, mut queue) = self.redirect_retry(now, header, command, topic, asked, &mut properties)?;
+        let unique_key = self.complete_properties(now, &mut properties);
+        let kind = message_kind(&properties);
+        let wait = waits_for_store(&properties);
+        self.delay(&mut topic, &mut queue, &mut properties);
+        let message = NewMessage {
+            topic: Arc::clone(&topic),
+            queue,
+            flag: header.flag,
+            sys_flag: sys_flag_of(header, config),
+            born: header.born_timestamp,
+            born_host: client.remote,
+            store_host: self.store_host(),
+            reconsume_times: header.reconsume_times.unwrap_or(0),
+            prepared_transaction_offset: 0,
+            properties: properties.into(),
+            body: command.body.to_bytes(),
+        };
+        let bytes = message.body.len() + message.properties.len();
+        let sent = Sent { to, topic, kind, queue: asked, unique_key: Some(unique_key), bytes, messages: 1, wait };
+        Ok((Append { messages: vec![message] }, sent))
+    }
+
+    /// What the broker adds to every message and takes away; returns the message's unique key.
+    fn complete_properties(&mut self, now: Millis, properties: &mut String) -> String {
+        properties::remove(properties, key::POP_CK);
+        properties::set(properties, key::MSG_REGION, &self.config.requests.region_id);
+        properties::set(properties, key::TRACE_SWITCH, if self.config.requests.trace_on { "true" } else { "false" });
+        properties::set(properties, key::CLUSTER, &self.config.identity.cluster);
+        match properties::get(properties, key::UNIQ_KEY) {
+            Some(unique) if !unique.is_empty() => unique.to_owned(),
+            _ => {
+                let unique = self.unique_ids.next(now);
+                properties::set(properties, key::UNIQ_KEY, &unique);
+                unique
+            }
+        }
+    }
+
+    /// What this broker does not serve is refused, never stored as something else.
+    fn check_kind(&self, properties: &str) -> Result<(), Error> {
+        let is_true = |name| properties::get(properties, name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        if is_true(key::TRANSACTION_PREPARED) {
+            return Err(Error::TransactionRejected { broker: self.config.addresses.client.to_string() });
+        }
+        let timed = [key::TIMER_DELIVER_MS, key::TIMER_DELAY_SEC, key::TIMER_DELAY_MS];
+        // With a delay level the exact time is ignored, as in Java.
+        if delay_level(properties) <= 0 && timed.iter().any(|name| properties::get(properties, name).is_some()) {
+            return Err(Error::TimerDisabled);
+        }
+        Ok(())
+    }
+
+    /// A message a consumer sends to its retry topic goes to the dead letter topic when it was tried too often, or when
+    /// its group consumes in order (`SendMessageProcessor.handleRetryAndDLQ`).
+    fn redirect_retry(
+        &mut self,
+        now: Millis,
+        header: &SendRequest<'_>,
+        command: &Command,
+        topic: Arc<str>,
+        queue: QueueId,
+        properties: &mut String,
+    ) -> Result<(Arc<str>, QueueId), Error> {
+        let Some(group) = header.topic.strip_prefix(topic_name::RETRY_PREFIX) else { return Ok((topic, queue)) };
+        let (group, settings) = self
+            .groups
+            .find_or_create(now, group, self.config.topics.auto_create_group)
+            .ok_or_else(|| Error::GroupNotExist { group: group.to_owned() })?;
+        let tries_max = super::reconsume_times_max(command, header.max_reconsume_times, &settings);
+        let tried = header.reconsume_times.unwrap_or(0);
+        if tried <= tries_max && !self.locks.any_live(now, &group) {
+            return Ok((topic, queue));
+        }
+        properties::set(properties, key::DELAY_TIME_LEVEL, "-1");
+        let original: Arc<str> = properties::get(properties, key::RETRY_TOPIC).unwrap_or(header.topic).into();
+        self.stats.group(&original, &group).dead += 1;
+        let (dead, _) = self.dead_letter_topic(now, &group)?;
+        Ok((dead, QueueId(0)))
+    }
+
+    /// A delay level moves a message to the schedule topic (`HookUtils.transformDelayLevelMessage`).
+    pub(in crate::broker) fn delay(&self, topic: &mut Arc<str>, queue: &mut QueueId, properties: &mut String) {
+        let level = delay_level(properties);
+        let Ok(level @ 1..) = usize::try_from(level) else { return };
+        let level = level.min(self.delays.count());
+        properties::set(properties, key::DELAY_TIME_LEVEL, &level.to_string());
+        properties::set(properties, key::REAL_TOPIC, topic);
+        properties::set(properties, key::REAL_QUEUE_ID, &queue.to_string());
+        *topic = Arc::clone(&self.schedule_topic);
+        *queue = crate::broker::state::delay::queue_of(level);
+    }
+
+    fn batch(
+        &mut self,
+        header: &SendRequest<'_>,
+        to: RequestId,
+        client: &Client,
+        command: &Command,
+        topic: Arc<str>,
+        config: &TopicConfig,
+    ) -> Result<(Append, Sent), Error> {
+        if topic.len() > BATCH_TOPIC_BYTES_MAX {
+            let reason = format!("message topic length over {BATCH_TOPIC_BYTES_MAX}: {}", topic.len());
+            return Err(Error::MessageIllegal { reason });
+        }
+        if topic_name::is_retry(&topic) {
+            return Err(Error::MessageIllegal { reason: "batch request does not support retry group".to_owned() });
+        }
+        let queue = if header.queue_id.0 < 0 { self.next_queue(config.write_queue_nums) } else { header.queue_id };
+        let body = command.body.to_bytes();
+        let sys_flag = sys_flag_of(header, config);
+        let mut messages = Vec::new();
+        for element in batch::messages(&body) {
+            let element = element.map_err(|error| Error::MessageIllegal { reason: error.to_string() })?;
+            messages.push(NewMessage {
+                topic: Arc::clone(&topic),
+                queue,
+                flag: element.flag,
+                sys_flag,
+                born: header.born_timestamp,
+                born_host: client.remote,
+                store_host: self.store_host(),
+                reconsume_times: header.reconsume_times.unwrap_or(0),
+                prepared_transaction_offset: 0,
+                properties: element.properties.to_owned(),
+                body: element.body,
+            });
+        }
+        if messages.is_empty() {
+            return Err(Error::MessageIllegal { reason: "the batch is empty".to_owned() });
+        }
+        let shared = header.properties.unwrap_or_default();
+        let bytes = body.len();
+        let wait = waits_for_store(shared);
+        let count = messages.len();
+        let kind = MessageKind::Normal;
+        let sent = Sent { to, topic, kind, queue, unique_key: None, bytes, messages: count, wait };
+        Ok((Append { messages }, sent))
+    }
+
+    /// The messages of a send are in the log, or not.
+    pub(in crate::broker) fn sent(
+        &mut self,
+        now: Millis,
+        sent: &Sent,
+        result: Result<Appended, Error>,
+        actions: &mut Vec<Action>,
+    ) {
+        let to = sent.to;
+        let appended = match result {
+            Ok(appended) => appended,
+            Err(error) => {
+                self.stats.put_failed += 1;
+                actions.push(Action::Reply { to, response: error.to_response() });
+                return;
+            }
+        };
+        self.count_put(now, &sent.topic, sent.kind, sent.messages, sent.bytes);
+        let response = self.send_response(sent, &appended);
+        if sent.wait && self.waits_for_flush() {
+            let deadline = now.plus(self.sync_flush_timeout_millis());
+            self.waiters.push(appended.end, deadline, super::Stored { to, response });
+        } else {
+            actions.push(Action::Reply { to, response });
+        }
+    }
+
+    fn send_response(&self, sent: &Sent, appended: &Appended) -> Command {
+        let host = self.store_host();
+        let ids: Vec<String> = appended.physical.iter().map(|offset| message_id::encode(host, *offset)).collect();
+        let mut answer = Command { code: response::SUCCESS, ..Command::default() };
+        SendResponse {
+            msg_id: &ids.join(","),
+            queue_id: sent.queue,
+            queue_offset: appended.queue_offset,
+            transaction_id: sent.unique_key.as_deref(),
+            ..SendResponse::default()
+        }
+        .encode(&mut answer.ext);
+        answer.ext.set(key::MSG_REGION, &self.config.requests.region_id);
+        answer.ext.set(key::TRACE_SWITCH, self.config.requests.trace_on);
+        answer
+    }
+
+    /// A queue for a producer that leaves the choice to the broker: each in turn, so that the core needs no chance.
+    fn next_queue(&mut self, queues: i32) -> QueueId {
+        self.queue_turn = self.queue_turn.wrapping_add(1) & i32::MAX;
+        QueueId(self.queue_turn % queues.max(1))
+    }
+}
+
+fn sys_flag_of(header: &SendRequest<'_>, config: &TopicConfig) -> i32 {
+    let multi_tag = config.topic_filter_type == crate::protocol::body::TopicFilterType::MultiTag;
+    header.sys_flag | if multi_tag { sys_flag::MULTI_TAGS } else { 0 }
+}
+
+fn message_kind(properties: &str) -> MessageKind {
+    if properties::get(properties, key::SHARDING_KEY).is_some() {
+        MessageKind::Fifo
+    } else if delay_level(properties) > 0 {
+        MessageKind::Delay
+    } else {
+        MessageKind::Normal
+    }
+}
+
+/// Whether a producer wants to be told only when its message is safe: yes, unless WAIT says no.
+fn waits_for_store(properties: &str) -> bool {
+    properties::get(properties, key::WAIT_STORE_MSG_OK).is_none_or(|wait| wait.eq_ignore_ascii_case("true"))
+}
+
+/// The delay level a message asks for; 0 for none.
+fn delay_level(properties: &str) -> i32 {
+    properties::get(properties, key::DELAY_TIME_LEVEL).and_then(|level| level.parse().ok()).unwrap_or(0)
+}

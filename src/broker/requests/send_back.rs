@@ -1,0 +1,140 @@
+//! CONSUMER_SEND_MSG_BACK (36): a consumer gives a message back; it comes again through %RETRY%group after a delay, or
+//! goes to %DLQ%group when it was tried too often (Java: `AbstractSendMessageProcessor.consumerSendMsgBack`).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::broker::action::{Action, AfterAppend, AfterRecord, RequestId};
+use crate::broker::core::Core;
+use crate::broker::error::Error;
+use crate::protocol::command::Command;
+use crate::protocol::headers::send::SendBackRequest;
+use crate::protocol::ids::{Millis, PhysicalOffset, QueueId};
+use crate::protocol::message_id;
+use crate::protocol::properties::{self, key};
+use crate::protocol::sys_flag::{self, perm};
+use crate::protocol::record::RecordView;
+use crate::protocol::topic_name;
+use crate::store::{Append, NewMessage};
+
+/// Delay level of the first retry when the client leaves it to the broker (10 s with Java's levels).
+const FIRST_RETRY_LEVEL: i32 = 3;
+
+/// A send-back whose message is being looked up.
+#[derive(Debug)]
+pub struct SendBack {
+    to: RequestId,
+    at: PhysicalOffset,
+    group: Arc<str>,
+    retry_topic: Arc<str>,
+    retry_queue: QueueId,
+    delay_level: i32,
+    tries_max: i32,
+}
+
+impl Core {
+    /// Checks a send-back and looks the message up.
+    pub(in crate::broker) fn send_back(
+        &mut self,
+        now: Millis,
+        to: RequestId,
+        command: &Command,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Error> {
+        let header = SendBackRequest::decode(&command.ext)?;
+        let (group, settings) = self
+            .groups
+            .find_or_create(now, header.group, self.config.topics.auto_create_group)
+            .ok_or_else(|| Error::GroupNotExist { group: header.group.to_owned() })?;
+        if !perm::is_writable(i32::from(self.config.requests.permission)) {
+            return Err(Error::BrokerNotWritable { broker: self.config.addresses.client.to_string() });
+        }
+        if settings.retry_queue_nums <= 0 {
+            actions.push(Action::Reply { to, response: super::ok() });
+            return Ok(());
+        }
+        let sys_flag = if header.unit_mode { sys_flag::topic::UNIT_SUB } else { 0 };
+        let name = topic_name::retry_topic(&group);
+        let (retry_topic, config) = self
+            .topics
+            .ensure(now, &name, settings.retry_queue_nums, false, sys_flag)
+            .ok_or(Error::TableFull { what: "topics", limit: crate::broker::state::topics::TOPICS_MAX })?;
+        if !perm::is_writable(config.perm) {
+            return Err(Error::TopicNotWritable { topic: name });
+        }
+        self.queue_turn = self.queue_turn.wrapping_add(1) & i32::MAX;
+        let send_back = SendBack {
+            to,
+            at: header.offset,
+            group,
+            retry_topic,
+            retry_queue: QueueId(self.queue_turn % settings.retry_queue_nums),
+            delay_level: header.delay_level,
+            tries_max: super::reconsume_times_max(command, header.max_reconsume_times, &settings),
+        };
+        actions.push(Action::ReadRecord { at: header.offset, then: AfterRecord::SendBack(Box::new(send_back)) });
+        Ok(())
+    }
+
+    /// The message was found; its copy goes to the retry or the dead letter topic.
+    pub(in crate::broker) fn send_back_found(
+        &mut self,
+        now: Millis,
+        send_back: &SendBack,
+        record: Option<Bytes>,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Error> {
+        let missing = || Error::MessageNotFound { offset: send_back.at };
+        let record = record.ok_or_else(missing)?;
+        let message = RecordView::parse(&record).map_err(|_| missing())?;
+        let mut properties = message.properties().to_owned();
+        if properties::get(&properties, key::RETRY_TOPIC).is_none() {
+            properties::set(&mut properties, key::RETRY_TOPIC, message.topic());
+        }
+        if properties::get(&properties, key::ORIGIN_MESSAGE_ID).is_none_or(|id| id.trim().is_empty()) {
+            let id = message_id::encode(message.store_host(), message.physical_offset());
+            properties::set(&mut properties, key::ORIGIN_MESSAGE_ID, &id);
+        }
+        let original: Arc<str> = properties::get(&properties, key::RETRY_TOPIC).unwrap_or_default().into();
+        let dead = message.reconsume_times() >= send_back.tries_max || send_back.delay_level < 0;
+        let (mut topic, mut queue) = if dead {
+            properties::remove(&mut properties, key::DELAY_TIME_LEVEL);
+            (self.dead_letter_topic(now, &send_back.group)?.0, QueueId(0))
+        } else {
+            let automatic = FIRST_RETRY_LEVEL.saturating_add(message.reconsume_times());
+            let level = if send_back.delay_level == 0 { automatic } else { send_back.delay_level };
+            properties::set(&mut properties, key::DELAY_TIME_LEVEL, &level.to_string());
+            (Arc::clone(&send_back.retry_topic), send_back.retry_queue)
+        };
+        self.delay(&mut topic, &mut queue, &mut properties);
+        let copy = NewMessage {
+            topic,
+            queue,
+            flag: message.flag(),
+            sys_flag: message.sys_flag(),
+            born: message.born_timestamp(),
+            born_host: message.born_host(),
+            store_host: self.store_host(),
+            reconsume_times: message.reconsume_times().saturating_add(1),
+            prepared_transaction_offset: 0,
+            properties: properties.into(),
+            body: record.slice_ref(message.body()),
+        };
+        let then =
+            AfterAppend::SendBack { to: send_back.to, group: Arc::clone(&send_back.group), topic: original, dead };
+        actions.push(Action::Append { messages: Append { messages: vec![copy] }, then });
+        Ok(())
+    }
+
+    /// The dead letter topic of a group, made when it is missing.
+    pub(super) fn dead_letter_topic(
+        &mut self,
+        now: Millis,
+        group: &str,
+    ) -> Result<(Arc<str>, Arc<crate::protocol::body::TopicConfig>), Error> {
+        self.topics
+            .ensure_dead_letter(now, group)
+            .ok_or(Error::TableFull { what: "topics", limit: crate::broker::state::topics::TOPICS_MAX })
+    }
+}

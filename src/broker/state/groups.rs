@@ -1,0 +1,175 @@
+//! Consumer groups and their settings (Java: `SubscriptionGroupManager`, `subscriptionGroup.json`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::body::{DataVersion, SubscriptionGroupConfig, SubscriptionGroupTable};
+use crate::protocol::ids::Millis;
+use crate::protocol::json;
+use crate::protocol::topic_name;
+
+/// Groups per broker; names come from the network.
+pub const GROUPS_MAX: usize = 200_000;
+
+/// The groups that are there without being created (`SubscriptionGroupManager.init`).
+const SYSTEM_GROUPS: [&str; 6] =
+    ["TOOLS_CONSUMER", "FILTERSRV_CONSUMER", "SELF_TEST_C_GROUP", "CID_ONS-HTTP-PROXY", "CID_ONSAPI_PULL", "CID_ONSAPI_PERMISSION"];
+
+/// All groups of a broker.
+#[derive(Debug, Default)]
+pub struct Groups {
+    table: BTreeMap<Arc<str>, Arc<SubscriptionGroupConfig>>,
+    /// Topics a group may not read, kept as Java keeps them: group -> topic -> bits.
+    forbidden: BTreeMap<String, BTreeMap<String, i32>>,
+    version: DataVersion,
+    dirty: bool,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct GroupsFile {
+    data_version: DataVersion,
+    forbidden_table: BTreeMap<String, BTreeMap<String, i32>>,
+    subscription_group_table: BTreeMap<String, SubscriptionGroupConfig>,
+}
+
+impl Groups {
+    /// Reads `subscriptionGroup.json` as Java or we wrote it.
+    ///
+    /// # Errors
+    /// When it is not such JSON.
+    pub fn load(content: Option<&[u8]>, now: Millis) -> Result<Groups, json::Error> {
+        let file: GroupsFile = content.map(json::from_java).transpose()?.unwrap_or_default();
+        let mut groups =
+            Groups { version: file.data_version, forbidden: file.forbidden_table, ..Groups::default() };
+        for (name, mut group) in file.subscription_group_table {
+            group.group_name.clone_from(&name);
+            groups.table.insert(name.into(), Arc::new(group));
+        }
+        for name in SYSTEM_GROUPS {
+            if !groups.table.contains_key(name) {
+                let broadcast = name.starts_with("CID_ONS");
+                groups.put(
+                    now,
+                    SubscriptionGroupConfig {
+                        consume_broadcast_enable: broadcast || SubscriptionGroupConfig::default().consume_broadcast_enable,
+                        ..named(name)
+                    },
+                );
+            }
+        }
+        Ok(groups)
+    }
+
+    /// The file's content.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        json::to_java_pretty(&GroupsFile {
+            data_version: self.version.clone(),
+            forbidden_table: self.forbidden.clone(),
+            subscription_group_table: self.plain_table(),
+        })
+    }
+
+    /// The table as GET_ALL_SUBSCRIPTIONGROUP_CONFIG (201) answers it.
+    #[must_use]
+    pub fn to_table(&self) -> SubscriptionGroupTable {
+        SubscriptionGroupTable {
+            data_version: self.version.clone(),
+            forbidden_table: self.forbidden.clone(),
+            subscription_group_table: self.plain_table(),
+        }
+    }
+
+    fn plain_table(&self) -> BTreeMap<String, SubscriptionGroupConfig> {
+        self.table.iter().map(|(name, group)| (name.to_string(), (**group).clone())).collect()
+    }
+
+    /// Whether the file has to be written.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    /// The content is about to be written.
+    pub fn persisting(&mut self) -> Vec<u8> {
+        self.dirty = false;
+        self.to_json()
+    }
+
+    /// A group with its interned name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<(&Arc<str>, &Arc<SubscriptionGroupConfig>)> {
+        self.table.get_key_value(name)
+    }
+
+    /// A group, created with default settings when that is allowed (`findSubscriptionGroupConfig`).
+    pub fn find_or_create(
+        &mut self,
+        now: Millis,
+        name: &str,
+        auto_create: bool,
+    ) -> Option<(Arc<str>, Arc<SubscriptionGroupConfig>)> {
+        if !self.table.contains_key(name) {
+            let allowed = auto_create || name.starts_with(topic_name::SYSTEM_GROUP_PREFIX);
+            if !allowed || topic_name::check_group(name).is_err() || self.table.len() >= GROUPS_MAX {
+                return None;
+            }
+            self.put(now, named(name));
+        }
+        self.get(name).map(|(name, group)| (Arc::clone(name), Arc::clone(group)))
+    }
+
+    /// Creates or replaces a group.
+    pub fn put(&mut self, now: Millis, group: SubscriptionGroupConfig) {
+        if self.table.get(group.group_name.as_str()).is_some_and(|old| **old == group) {
+            return;
+        }
+        self.table.insert(group.group_name.as_str().into(), Arc::new(group));
+        self.changed(now);
+    }
+
+    /// Deletes a group; `false` when there is none.
+    pub fn remove(&mut self, now: Millis, name: &str) -> bool {
+        let removed = self.table.remove(name).is_some();
+        if removed {
+            self.forbidden.remove(name);
+            self.changed(now);
+        }
+        removed
+    }
+
+    /// Whether an operator has forbidden the group to read the topic (bit 0, Java: `PermName.INDEX_PERM_READ`).
+    #[must_use]
+    pub fn is_reading_forbidden(&self, group: &str, topic: &str) -> bool {
+        self.forbidden.get(group).and_then(|topics| topics.get(topic)).is_some_and(|bits| bits & 0b100 != 0)
+    }
+
+    /// All groups by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<SubscriptionGroupConfig>)> {
+        self.table.iter()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there is none (there never is: system groups are always there).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    fn changed(&mut self, now: Millis) {
+        self.version.next(now);
+        self.dirty = true;
+    }
+}
+
+fn named(name: &str) -> SubscriptionGroupConfig {
+    SubscriptionGroupConfig { group_name: name.to_owned(), ..SubscriptionGroupConfig::default() }
+}

@@ -1,0 +1,344 @@
+//! Counts per topic and group with Java's three windows (`BrokerStatsManager`, `StatsItem`), and the broker's totals
+//! behind `brokerStatus` (`StoreStatsService`).
+//!
+//! Samples are taken every 10 s, 10 min and 1 h; a window is the difference between its newest and its oldest sample.
+//! A key that saw nothing for two days is forgotten, so that topics that come and go leave nothing behind.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::protocol::body::{BrokerStatsData, BrokerStatsItem};
+use crate::protocol::ids::Millis;
+
+use super::offsets::TopicGroup;
+
+/// Names of the series as `mqadmin statsAll` and the dashboard ask for them (Java: `Stats`).
+pub mod name {
+    /// Messages stored per topic.
+    pub const TOPIC_PUT_NUMS: &str = "TOPIC_PUT_NUMS";
+    /// Bytes stored per topic.
+    pub const TOPIC_PUT_SIZE: &str = "TOPIC_PUT_SIZE";
+    /// Messages handed out per `topic@group`.
+    pub const GROUP_GET_NUMS: &str = "GROUP_GET_NUMS";
+    /// Bytes handed out per `topic@group`.
+    pub const GROUP_GET_SIZE: &str = "GROUP_GET_SIZE";
+    /// Messages given back per `topic@group`.
+    pub const SNDBCK_PUT_NUMS: &str = "SNDBCK_PUT_NUMS";
+    /// Messages stored, key = cluster name.
+    pub const BROKER_PUT_NUMS: &str = "BROKER_PUT_NUMS";
+    /// Messages handed out, key = cluster name.
+    pub const BROKER_GET_NUMS: &str = "BROKER_GET_NUMS";
+}
+
+const SECONDS_MILLIS: i64 = 10_000;
+const MINUTES_MILLIS: i64 = 600_000;
+const HOUR_MILLIS: i64 = 3_600_000;
+const FORGET_MILLIS: i64 = 2 * 24 * HOUR_MILLIS;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sample {
+    at: Millis,
+    value: u64,
+    times: u64,
+}
+
+/// The samples of one window, oldest first.
+#[derive(Debug, Default)]
+struct Window {
+    samples: VecDeque<Sample>,
+}
+
+impl Window {
+    fn sample(&mut self, sample: Sample, period_millis: i64, samples_max: usize) {
+        if self.samples.is_empty() {
+            self.samples.push_back(Sample { at: sample.at.plus(-period_millis), value: 0, times: 0 });
+        }
+        self.samples.push_back(sample);
+        while self.samples.len() > samples_max {
+            self.samples.pop_front();
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "rates for people")]
+    fn read(&self) -> BrokerStatsItem {
+        let (Some(first), Some(last)) = (self.samples.front(), self.samples.back()) else {
+            return BrokerStatsItem::default();
+        };
+        let sum = last.value - first.value;
+        let times = last.times - first.times;
+        let millis = last.at.since(first.at).max(1);
+        BrokerStatsItem {
+            sum: i64::try_from(sum).unwrap_or(i64::MAX),
+            tps: sum as f64 * 1000.0 / millis as f64,
+            avgpt: if times > 0 { sum as f64 / times as f64 } else { 0.0 },
+        }
+    }
+}
+
+/// One counted thing.
+#[derive(Debug, Default)]
+pub struct Series {
+    value: u64,
+    times: u64,
+    touched: Millis,
+    minute: Window,
+    hour: Window,
+    day: Window,
+}
+
+impl Series {
+    /// Counts `value` once.
+    pub fn add(&mut self, now: Millis, value: u64) {
+        self.value += value;
+        self.times += 1;
+        self.touched = now;
+    }
+
+    /// All that was ever counted.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.value
+    }
+
+    /// The three windows.
+    #[must_use]
+    pub fn read(&self) -> BrokerStatsData {
+        BrokerStatsData {
+            stats_minute: self.minute.read(),
+            stats_hour: self.hour.read(),
+            stats_day: self.day.read(),
+        }
+    }
+
+    fn sample(&mut self, now: Millis, due: &Due) {
+        let sample = Sample { at: now, value: self.value, times: self.times };
+        if due.seconds {
+            self.minute.sample(sample, SECONDS_MILLIS, 7);
+        }
+        if due.minutes {
+            self.hour.sample(sample, MINUTES_MILLIS, 7);
+        }
+        if due.hour {
+            self.day.sample(sample, HOUR_MILLIS, 25);
+        }
+    }
+}
+
+struct Due {
+    seconds: bool,
+    minutes: bool,
+    hour: bool,
+}
+
+/// What is counted per topic.
+#[derive(Debug, Default)]
+pub struct TopicStats {
+    /// Messages stored.
+    pub put_nums: Series,
+    /// Bytes stored.
+    pub put_size: Series,
+}
+
+/// What is counted per topic and group.
+#[derive(Debug, Default)]
+pub struct GroupStats {
+    /// Messages handed out.
+    pub get_nums: Series,
+    /// Bytes handed out.
+    pub get_size: Series,
+    /// Messages given back.
+    pub send_back: Series,
+    /// Messages that went to the dead letter queue.
+    pub dead: u64,
+}
+
+/// All counts of a broker.
+#[derive(Debug, Default)]
+pub struct Stats {
+    topics: BTreeMap<Arc<str>, TopicStats>,
+    groups: BTreeMap<TopicGroup, GroupStats>,
+    /// Messages stored.
+    pub put: Series,
+    /// Messages handed out.
+    pub got: Series,
+    /// Pulls that found messages, and pulls that did not.
+    pub found: Series,
+    /// Pulls that found nothing.
+    pub missed: Series,
+    /// Sends refused by the store.
+    pub put_failed: u64,
+    /// Totals at the last two midnights, for "today" and "yesterday".
+    mornings: Mornings,
+    sampled_seconds: Millis,
+    sampled_minutes: Millis,
+    sampled_hour: Millis,
+}
+
+/// Totals at midnight (`msgPutTotalYesterdayMorning` and its like).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mornings {
+    /// Messages stored before yesterday's midnight.
+    pub put_yesterday: u64,
+    /// Messages stored before today's midnight.
+    pub put_today: u64,
+    /// Messages handed out before yesterday's midnight.
+    pub got_yesterday: u64,
+    /// Messages handed out before today's midnight.
+    pub got_today: u64,
+    day: i64,
+}
+
+impl Stats {
+    /// The counts of a topic.
+    pub fn topic(&mut self, topic: &Arc<str>) -> &mut TopicStats {
+        self.topics.entry(Arc::clone(topic)).or_default()
+    }
+
+    /// The counts of a topic and group.
+    pub fn group(&mut self, topic: &Arc<str>, group: &Arc<str>) -> &mut GroupStats {
+        self.groups.entry(TopicGroup { topic: Arc::clone(topic), group: Arc::clone(group) }).or_default()
+    }
+
+    /// The counts of every topic.
+    pub fn topics(&self) -> impl Iterator<Item = (&Arc<str>, &TopicStats)> {
+        self.topics.iter()
+    }
+
+    /// The counts of every topic and group.
+    pub fn groups(&self) -> impl Iterator<Item = (&TopicGroup, &GroupStats)> {
+        self.groups.iter()
+    }
+
+    /// A series by its Java name and key; `None` for a name we do not keep or a key that saw nothing.
+    #[must_use]
+    pub fn find(&self, series: &str, key: &str) -> Option<&Series> {
+        let topic = || self.topics.get(key);
+        let group = || {
+            let (topic, group) = key.split_once('@')?;
+            self.groups.get(&TopicGroup { topic: topic.into(), group: group.into() })
+        };
+        match series {
+            name::TOPIC_PUT_NUMS => topic().map(|stats| &stats.put_nums),
+            name::TOPIC_PUT_SIZE => topic().map(|stats| &stats.put_size),
+            name::GROUP_GET_NUMS => group().map(|stats| &stats.get_nums),
+            name::GROUP_GET_SIZE => group().map(|stats| &stats.get_size),
+            name::SNDBCK_PUT_NUMS => group().map(|stats| &stats.send_back),
+            name::BROKER_PUT_NUMS => Some(&self.put),
+            name::BROKER_GET_NUMS => Some(&self.got),
+            _ => None,
+        }
+    }
+
+    /// Forgets a deleted topic.
+    pub fn remove_topic(&mut self, topic: &str) {
+        self.topics.remove(topic);
+        self.groups.retain(|key, _| &*key.topic != topic);
+    }
+
+    /// Forgets a deleted group.
+    pub fn remove_group(&mut self, group: &str) {
+        self.groups.retain(|key, _| &*key.group != group);
+    }
+
+    /// Totals at the last midnights.
+    #[must_use]
+    pub fn mornings(&self) -> Mornings {
+        self.mornings
+    }
+
+    /// When the next sample is due.
+    #[must_use]
+    pub fn next_deadline(&self) -> Millis {
+        self.sampled_seconds.plus(SECONDS_MILLIS)
+    }
+
+    /// Takes the samples that are due; `day` is the number of the local day.
+    pub fn upkeep(&mut self, now: Millis, day: i64) {
+        self.roll_day(day);
+        let due = Due {
+            seconds: now.since(self.sampled_seconds) >= SECONDS_MILLIS,
+            minutes: now.since(self.sampled_minutes) >= MINUTES_MILLIS,
+            hour: now.since(self.sampled_hour) >= HOUR_MILLIS,
+        };
+        if !due.seconds {
+            return;
+        }
+        self.sampled_seconds = now;
+        if due.minutes {
+            self.sampled_minutes = now;
+        }
+        if due.hour {
+            self.sampled_hour = now;
+            self.topics.retain(|_, stats| now.since(stats.put_nums.touched) < FORGET_MILLIS);
+            self.groups.retain(|_, stats| {
+                let touched = stats.get_nums.touched.max(stats.send_back.touched);
+                now.since(touched) < FORGET_MILLIS
+            });
+        }
+        let per_topic = self.topics.values_mut().flat_map(|stats| [&mut stats.put_nums, &mut stats.put_size]);
+        let per_group = self
+            .groups
+            .values_mut()
+            .flat_map(|stats| [&mut stats.get_nums, &mut stats.get_size, &mut stats.send_back]);
+        let totals = [&mut self.put, &mut self.got, &mut self.found, &mut self.missed];
+        for series in per_topic.chain(per_group).chain(totals) {
+            series.sample(now, &due);
+        }
+    }
+
+    fn roll_day(&mut self, day: i64) {
+        if self.mornings.day == 0 {
+            self.mornings.day = day;
+        } else if self.mornings.day != day {
+            self.mornings = Mornings {
+                put_yesterday: self.mornings.put_today,
+                put_today: self.put.total(),
+                got_yesterday: self.mornings.got_today,
+                got_today: self.got.total(),
+                day,
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_newest_minus_oldest() {
+        let mut stats = Stats::default();
+        let topic: Arc<str> = "t".into();
+        stats.topic(&topic).put_nums.add(Millis(100_000), 50);
+        stats.upkeep(Millis(100_000), 1);
+        for second in 1..=7 {
+            stats.topic(&topic).put_nums.add(Millis(100_000), 10);
+            stats.upkeep(Millis(100_000 + second * 10_000), 1);
+        }
+        let read = stats.find(name::TOPIC_PUT_NUMS, "t").unwrap().read();
+        let expect = BrokerStatsItem { sum: 60, tps: 1.0, avgpt: 10.0 };
+        assert_eq!(read.stats_minute, expect);
+        assert_eq!(read.stats_day, BrokerStatsItem { sum: 50, tps: 50.0 / 3600.0, avgpt: 50.0 });
+        assert!(stats.find(name::TOPIC_PUT_NUMS, "u").is_none());
+    }
+
+    #[test]
+    fn midnight_moves_the_totals() {
+        let mut stats = Stats::default();
+        stats.upkeep(Millis(0), 10);
+        stats.put.add(Millis(1), 5);
+        stats.upkeep(Millis(2), 11);
+        stats.put.add(Millis(3), 2);
+        stats.upkeep(Millis(4), 12);
+        let mornings = stats.mornings();
+        assert_eq!((mornings.put_yesterday, mornings.put_today), (5, 7));
+    }
+
+    #[test]
+    fn what_nobody_uses_is_forgotten() {
+        let mut stats = Stats::default();
+        stats.topic(&"t".into()).put_nums.add(Millis(1), 1);
+        stats.upkeep(Millis(FORGET_MILLIS + 2), 1);
+        assert_eq!(stats.topics().count(), 0);
+    }
+}
