@@ -90,7 +90,7 @@ impl Core {
         loaded: &Loaded,
         now: Millis,
         seed: u64,
-    ) -> Result<Core, (ConfigFile, json::Error)> {
+    ) -> Result<Core, (ConfigFile, json::JsonError)> {
         let in_file = |file: ConfigFile| move |error| (file, error);
         let topics =
             Topics::load(loaded.topics.as_deref(), &config, now).map_err(in_file(ConfigFile::Topics))?;
@@ -310,7 +310,7 @@ impl Core {
     fn store_failed(&mut self, reason: &str, actions: &mut Vec<Action>) {
         self.failed = Some(reason.to_owned());
         for Stored { to, .. } in self.waiters.drain() {
-            let error = Error::Append(AppendError::Poisoned { reason: reason.to_owned() });
+            let error = Error::Append(AppendError::Poisoned(reason.to_owned()));
             actions.push(Action::Reply { to, response: error.to_response() });
         }
     }

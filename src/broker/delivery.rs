@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use crate::protocol::ids::{Millis, QueueId, QueueOffset};
-use crate::protocol::properties::{self, key};
-use crate::protocol::record::RecordView;
+use crate::protocol::properties::key;
+use crate::protocol::record::{BodyCrc, RecordView};
 use crate::store::{Append, NewMessage};
 
 use super::action::{Action, AfterAppend};
@@ -56,21 +56,21 @@ impl Core {
 
     /// The message as it is delivered. Its properties stay as they are, as in Java: DELAY, REAL_TOPIC and REAL_QID too.
     fn due_message(&self, record: &Bytes) -> Option<NewMessage> {
-        let message = RecordView::parse(record).ok()?;
-        let topic = properties::get(message.properties(), key::REAL_TOPIC)?;
-        let queue = properties::get(message.properties(), key::REAL_QUEUE_ID)?.parse().ok()?;
+        let message = RecordView::parse(record, BodyCrc::Trust).ok()?;
+        let topic = message.property(key::REAL_TOPIC)?;
+        let queue = message.property(key::REAL_QUEUE_ID)?.parse().ok()?;
         Some(NewMessage {
             topic: topic.into(),
             queue: QueueId(queue),
-            flag: message.flag(),
-            sys_flag: message.sys_flag(),
-            born: message.born_timestamp(),
-            born_host: message.born_host(),
+            flag: message.flag,
+            sys_flag: message.sys_flag,
+            born: message.born_timestamp,
+            born_host: message.born_host,
             store_host: self.store_host(),
-            reconsume_times: message.reconsume_times(),
+            reconsume_times: message.reconsume_times,
             prepared_transaction_offset: 0,
-            properties: message.properties().to_owned().into(),
-            body: record.slice_ref(message.body()),
+            properties: record.slice_ref(message.properties),
+            body: record.slice_ref(message.body),
         })
     }
 }

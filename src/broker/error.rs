@@ -290,7 +290,7 @@ impl Error {
     }
 
     /// A body that is not what the request needs.
-    pub fn body(code: i32) -> impl Fn(json::Error) -> Error {
+    pub fn body(code: i32) -> impl Fn(json::JsonError) -> Error {
         move |error| Error::Body { code, reason: error.to_string() }
     }
 }
@@ -299,8 +299,9 @@ impl Error {
 fn append_code(error: &AppendError) -> i32 {
     match error {
         AppendError::MessageTooLarge { .. } | AppendError::PropertiesTooLarge { .. } => response::MESSAGE_ILLEGAL,
-        AppendError::TopicInvalid { .. } => response::INVALID_PARAMETER,
-        AppendError::Poisoned { .. } | AppendError::DiskFull { .. } | AppendError::NotWritable { .. } => {
+        AppendError::Empty => response::MESSAGE_ILLEGAL,
+        AppendError::TopicInvalid(_) | AppendError::QueueInvalid(_) => response::INVALID_PARAMETER,
+        AppendError::Poisoned(_) | AppendError::DiskFull(_) | AppendError::NotWritable => {
             response::SERVICE_NOT_AVAILABLE
         }
     }

@@ -13,6 +13,7 @@ pub mod batch;
 pub mod body;
 pub mod codes;
 pub mod command;
+pub mod filter;
 pub mod frame;
 pub mod headers;
 pub mod ids;

@@ -8,7 +8,7 @@ use crate::broker::action::Action;
 use crate::broker::core::{Client, Core};
 use crate::broker::error::Error;
 use crate::broker::state::clients::{Changed, GroupBeat, Member};
-use crate::protocol::body::{CheckClientRequest, ConsumerData, ConsumerList, HeartbeatData};
+use crate::protocol::body::{CheckClientRequest, ConsumerData, ConsumerIdList, HeartbeatData};
 use crate::protocol::codes::request;
 use crate::protocol::command::{Command, FLAG_ONEWAY};
 use crate::protocol::filter;
@@ -101,12 +101,8 @@ impl Core {
     pub(super) fn check_client_config(&self, command: &Command) -> Result<Command, Error> {
         let asked: CheckClientRequest =
             json::from_java(&command.body.to_bytes()).map_err(Error::body(command.code))?;
-        match asked.subscription_data {
-            Some(data) if !filter::is_tag_type(Some(&data.expression_type)) => {
-                Err(Error::FilterUnsupported { kind: data.expression_type })
-            }
-            _ => Ok(ok()),
-        }
+        let kind = asked.subscription_data.expression_type;
+        if filter::is_tag_type(Some(&kind)) { Ok(ok()) } else { Err(Error::FilterUnsupported { kind }) }
     }
 
     /// GET_CONSUMER_LIST_BY_GROUP: the members that share the queues of a group.
@@ -116,7 +112,7 @@ impl Core {
             reason: format!("no consumer for this group, {}", header.consumer_group),
         })?;
         let consumer_id_list = group.members.values().map(|member| member.client_id.to_string()).collect();
-        Ok(ok_json(&ConsumerList { consumer_id_list }))
+        Ok(ok_json(&ConsumerIdList { consumer_id_list }))
     }
 
     /// Tells members that their group changed (40), unless it is switched off for the broker or the group.

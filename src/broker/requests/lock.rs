@@ -2,7 +2,7 @@
 
 use crate::broker::core::Core;
 use crate::broker::error::Error;
-use crate::protocol::body::{LockQueuesRequest, LockQueuesResponse};
+use crate::protocol::body::{LockRequest, LockResponse};
 use crate::protocol::command::Command;
 use crate::protocol::ids::Millis;
 use crate::protocol::json;
@@ -14,7 +14,7 @@ impl Core {
     pub(super) fn lock_queues(&mut self, now: Millis, command: &Command) -> Result<Command, Error> {
         let asked = read(command)?;
         let granted = self.locks.lock(now, &asked.consumer_group, &asked.client_id, &asked.mq_set);
-        Ok(ok_json(&LockQueuesResponse { lock_ok_mq_set: granted }))
+        Ok(ok_json(&LockResponse { locked: granted }))
     }
 
     /// Gives the client's own locks back.
@@ -25,6 +25,6 @@ impl Core {
     }
 }
 
-fn read(command: &Command) -> Result<LockQueuesRequest, Error> {
+fn read(command: &Command) -> Result<LockRequest, Error> {
     json::from_java(&command.body.to_bytes()).map_err(Error::body(command.code))
 }

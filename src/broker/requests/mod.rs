@@ -34,6 +34,12 @@ pub struct Stored {
     pub response: Command,
 }
 
+/// The answer when the flush did not come in time: the message is stored and stays visible.
+#[must_use]
+pub fn flush_timed_out(response: Command) -> Command {
+    Command { code: response::FLUSH_DISK_TIMEOUT, ..response }
+}
+
 /// A success without more.
 #[must_use]
 pub fn ok() -> Command {

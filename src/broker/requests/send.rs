@@ -288,8 +288,8 @@ impl Core {
                 store_host: self.store_host(),
                 reconsume_times: header.reconsume_times.unwrap_or(0),
                 prepared_transaction_offset: 0,
-                properties: element.properties.to_owned(),
-                body: element.body,
+                properties: body.slice_ref(element.properties),
+                body: body.slice_ref(element.body),
             });
         }
         if messages.is_empty() {

@@ -11,10 +11,9 @@ use crate::broker::error::Error;
 use crate::protocol::command::Command;
 use crate::protocol::headers::send::SendBackRequest;
 use crate::protocol::ids::{Millis, PhysicalOffset, QueueId};
-use crate::protocol::message_id;
 use crate::protocol::properties::{self, key};
 use crate::protocol::sys_flag::{self, perm};
-use crate::protocol::record::RecordView;
+use crate::protocol::record::{BodyCrc, RecordView};
 use crate::protocol::topic_name;
 use crate::store::{Append, NewMessage};
 
@@ -31,6 +30,13 @@ pub struct SendBack {
     retry_queue: QueueId,
     delay_level: i32,
     tries_max: i32,
+}
+
+impl SendBack {
+    /// Who waits.
+    pub(in crate::broker) fn to(&self) -> RequestId {
+        self.to
+    }
 }
 
 impl Core {
@@ -87,22 +93,22 @@ impl Core {
     ) -> Result<(), Error> {
         let missing = || Error::MessageNotFound { offset: send_back.at };
         let record = record.ok_or_else(missing)?;
-        let message = RecordView::parse(&record).map_err(|_| missing())?;
-        let mut properties = message.properties().to_owned();
+        let message = RecordView::parse(&record, BodyCrc::Trust).map_err(|_| missing())?;
+        let mut properties = message.properties_text().into_owned();
         if properties::get(&properties, key::RETRY_TOPIC).is_none() {
-            properties::set(&mut properties, key::RETRY_TOPIC, message.topic());
+            properties::set(&mut properties, key::RETRY_TOPIC, message.topic);
         }
         if properties::get(&properties, key::ORIGIN_MESSAGE_ID).is_none_or(|id| id.trim().is_empty()) {
-            let id = message_id::encode(message.store_host(), message.physical_offset());
+            let id = message.message_id();
             properties::set(&mut properties, key::ORIGIN_MESSAGE_ID, &id);
         }
         let original: Arc<str> = properties::get(&properties, key::RETRY_TOPIC).unwrap_or_default().into();
-        let dead = message.reconsume_times() >= send_back.tries_max || send_back.delay_level < 0;
+        let dead = message.reconsume_times >= send_back.tries_max || send_back.delay_level < 0;
         let (mut topic, mut queue) = if dead {
             properties::remove(&mut properties, key::DELAY_TIME_LEVEL);
             (self.dead_letter_topic(now, &send_back.group)?.0, QueueId(0))
         } else {
-            let automatic = FIRST_RETRY_LEVEL.saturating_add(message.reconsume_times());
+            let automatic = FIRST_RETRY_LEVEL.saturating_add(message.reconsume_times);
             let level = if send_back.delay_level == 0 { automatic } else { send_back.delay_level };
             properties::set(&mut properties, key::DELAY_TIME_LEVEL, &level.to_string());
             (Arc::clone(&send_back.retry_topic), send_back.retry_queue)
@@ -111,15 +117,15 @@ impl Core {
         let copy = NewMessage {
             topic,
             queue,
-            flag: message.flag(),
-            sys_flag: message.sys_flag(),
-            born: message.born_timestamp(),
-            born_host: message.born_host(),
+            flag: message.flag,
+            sys_flag: message.sys_flag,
+            born: message.born_timestamp,
+            born_host: message.born_host,
             store_host: self.store_host(),
-            reconsume_times: message.reconsume_times().saturating_add(1),
+            reconsume_times: message.reconsume_times.saturating_add(1),
             prepared_transaction_offset: 0,
             properties: properties.into(),
-            body: record.slice_ref(message.body()),
+            body: record.slice_ref(message.body),
         };
         let then =
             AfterAppend::SendBack { to: send_back.to, group: Arc::clone(&send_back.group), topic: original, dead };

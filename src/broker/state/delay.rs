@@ -95,7 +95,7 @@ impl Delays {
         &mut self,
         content: Option<&[u8]>,
         range: impl Fn(QueueId) -> (QueueOffset, QueueOffset),
-    ) -> Result<(), json::Error> {
+    ) -> Result<(), json::JsonError> {
         let file: DelayFile = content.map(json::from_java).transpose()?.unwrap_or_default();
         self.version = file.data_version;
         for (index, level) in self.levels.iter_mut().enumerate() {
@@ -111,7 +111,7 @@ impl Delays {
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let table = self.levels.iter().enumerate().filter(|(_, level)| level.durable.0 > 0);
-        json::to_java_pretty(&DelayFile {
+        json::to_java(&DelayFile {
             data_version: self.version.clone(),
             offset_table: table.map(|(index, level)| ((index + 1).to_string(), level.durable.0)).collect(),
         })
@@ -126,7 +126,7 @@ impl Delays {
     /// The content is about to be written.
     pub fn persisting(&mut self, now: Millis) -> Vec<u8> {
         self.dirty = false;
-        self.version.next(now);
+        self.version.next(now, 0);
         self.to_json()
     }
 

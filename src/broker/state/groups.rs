@@ -40,7 +40,7 @@ impl Groups {
     ///
     /// # Errors
     /// When it is not such JSON.
-    pub fn load(content: Option<&[u8]>, now: Millis) -> Result<Groups, json::Error> {
+    pub fn load(content: Option<&[u8]>, now: Millis) -> Result<Groups, json::JsonError> {
         let file: GroupsFile = content.map(json::from_java).transpose()?.unwrap_or_default();
         let mut groups =
             Groups { version: file.data_version, forbidden: file.forbidden_table, ..Groups::default() };
@@ -66,7 +66,7 @@ impl Groups {
     /// The file's content.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        json::to_java_pretty(&GroupsFile {
+        json::to_java(&GroupsFile {
             data_version: self.version.clone(),
             forbidden_table: self.forbidden.clone(),
             subscription_group_table: self.plain_table(),
@@ -165,7 +165,7 @@ impl Groups {
     }
 
     fn changed(&mut self, now: Millis) {
-        self.version.next(now);
+        self.version.next(now, 0);
         self.dirty = true;
     }
 }

@@ -3,7 +3,7 @@
 //! A lock belongs to a client id and lasts 60 s after its last renewal. Locks live in memory: after a restart clients
 //! take them anew, as with Java.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::ids::Millis;
 
@@ -33,21 +33,21 @@ pub struct Locks {
 
 impl Locks {
     /// Takes or renews what is free, expired or the client's own; returns the queues it holds now.
-    pub fn lock(&mut self, now: Millis, group: &str, client: &str, queues: &[LockedQueue]) -> Vec<LockedQueue> {
+    pub fn lock(&mut self, now: Millis, group: &str, client: &str, queues: &BTreeSet<LockedQueue>) -> BTreeSet<LockedQueue> {
         let held = self.groups.entry(group.to_owned()).or_default();
-        let mut granted = Vec::with_capacity(queues.len());
+        let mut granted = BTreeSet::new();
         for queue in queues {
             let free = held.get(queue).is_none_or(|lock| lock.client == client || lock.expired(now));
             if free {
                 held.insert(queue.clone(), Lock { client: client.to_owned(), renewed: now });
-                granted.push(queue.clone());
+                granted.insert(queue.clone());
             }
         }
         granted
     }
 
     /// Gives locks back; another client's locks stay.
-    pub fn unlock(&mut self, group: &str, client: &str, queues: &[LockedQueue]) {
+    pub fn unlock(&mut self, group: &str, client: &str, queues: &BTreeSet<LockedQueue>) {
         let Some(held) = self.groups.get_mut(group) else { return };
         for queue in queues {
             if held.get(queue).is_some_and(|lock| lock.client == client) {
@@ -88,7 +88,7 @@ mod tests {
         let got: Vec<Vec<i32>> = requests
             .iter()
             .map(|(now, client, ids)| {
-                let queues: Vec<_> = ids.iter().map(|id| queue(*id)).collect();
+                let queues: BTreeSet<_> = ids.iter().map(|id| queue(*id)).collect();
                 locks.lock(Millis(*now), "g", client, &queues).iter().map(|queue| queue.queue_id).collect()
             })
             .collect();
@@ -117,12 +117,12 @@ mod tests {
     #[test]
     fn only_the_holder_unlocks_and_expiry_forgets() {
         let mut locks = Locks::default();
-        locks.lock(Millis(0), "g", "a", &[queue(0)]);
-        locks.unlock("g", "b", &[queue(0)]);
+        locks.lock(Millis(0), "g", "a", &BTreeSet::from([queue(0)]));
+        locks.unlock("g", "b", &BTreeSet::from([queue(0)]));
         assert!(locks.any_live(Millis(1), "g"));
-        locks.unlock("g", "a", &[queue(0)]);
+        locks.unlock("g", "a", &BTreeSet::from([queue(0)]));
         assert!(!locks.any_live(Millis(1), "g"));
-        locks.lock(Millis(0), "g", "a", &[queue(0)]);
+        locks.lock(Millis(0), "g", "a", &BTreeSet::from([queue(0)]));
         locks.expire(Millis(60_001));
         assert!(locks.groups.is_empty());
     }

@@ -60,7 +60,7 @@ impl ConsumerOffsets {
     ///
     /// # Errors
     /// When it is not such JSON.
-    pub fn from_json(content: &[u8]) -> Result<ConsumerOffsets, json::Error> {
+    pub fn from_json(content: &[u8]) -> Result<ConsumerOffsets, json::JsonError> {
         let file: OffsetsFile = json::from_java(content)?;
         Ok(ConsumerOffsets {
             committed: table_from_file(file.offset_table),
@@ -73,7 +73,7 @@ impl ConsumerOffsets {
     /// The file's content.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        json::to_java_pretty(&OffsetsFile {
+        json::to_java(&OffsetsFile {
             data_version: self.version.clone(),
             offset_table: table_to_file(&self.committed),
             pull_offset_table: table_to_file(&self.pulled),
@@ -205,7 +205,7 @@ impl ConsumerOffsets {
         self.commits_since_version += 1;
         if self.commits_since_version >= COMMITS_PER_VERSION {
             self.commits_since_version = 0;
-            self.version.next(now);
+            self.version.next(now, 0);
         }
     }
 }

@@ -40,7 +40,7 @@ impl Topics {
     ///
     /// # Errors
     /// When it is not such JSON.
-    pub fn load(content: Option<&[u8]>, config: &Broker, now: Millis) -> Result<Topics, json::Error> {
+    pub fn load(content: Option<&[u8]>, config: &Broker, now: Millis) -> Result<Topics, json::JsonError> {
         let file: TopicsFile = content.map(json::from_java).transpose()?.unwrap_or_default();
         let mut topics = Topics { version: file.data_version, ..Topics::default() };
         for (name, mut topic) in file.topic_config_table {
@@ -62,7 +62,7 @@ impl Topics {
     /// The file's content.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        json::to_java_pretty(&TopicsFile {
+        json::to_java(&TopicsFile {
             data_version: self.version.clone(),
             topic_config_table: self.table.iter().map(|(name, topic)| (name.to_string(), (**topic).clone())).collect(),
         })
@@ -152,7 +152,7 @@ impl Topics {
             write_queue_nums: queues,
             perm: default.perm & !perm::INHERIT,
             topic_sys_flag: wanted.sys_flag,
-            topic_filter_type: default.topic_filter_type.clone(),
+            topic_filter_type: default.topic_filter_type,
             ..TopicConfig::default()
         };
         Some(self.put(now, topic))
@@ -223,7 +223,7 @@ impl Topics {
     }
 
     fn changed(&mut self, now: Millis) {
-        self.version.next(now);
+        self.version.next(now, 0);
         self.dirty = true;
         self.announced = false;
     }
