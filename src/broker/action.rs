@@ -216,5 +216,5 @@ pub struct Announcement {
     /// Who announces.
     pub identity: BrokerIdentity,
     /// The topics to register.
-    pub topics: Arc<crate::protocol::body::TopicConfigTable>,
+    pub topics: Arc<crate::protocol::body::topic::TopicConfigTable>,
 }

@@ -220,7 +220,7 @@ impl Core {
     }
 
     pub(super) fn waits_for_flush(&self) -> bool {
-        self.config.store.flush.disk_type == crate::config::FlushDiskType::Sync
+        self.config.store.flush.disk == crate::config::FlushDiskType::Sync
     }
 
     pub(super) fn sync_flush_timeout_millis(&self) -> i64 {

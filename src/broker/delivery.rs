@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::protocol::ids::{Millis, QueueId, QueueOffset};
+use crate::protocol::ids::{Millis, PhysicalOffset, QueueId, QueueOffset};
 use crate::protocol::properties::key;
 use crate::protocol::record::{BodyCrc, RecordView};
 use crate::store::{Append, NewMessage};
@@ -68,7 +68,7 @@ impl Core {
             born_host: message.born_host,
             store_host: self.store_host(),
             reconsume_times: message.reconsume_times,
-            prepared_transaction_offset: 0,
+            prepared_transaction_offset: PhysicalOffset(0),
             properties: record.slice_ref(message.properties),
             body: record.slice_ref(message.body),
         })

@@ -94,7 +94,7 @@ fn open(
     seed: u64,
     progress: &Progress,
 ) -> Result<(Store, Core), StartError> {
-    let store = Store::open(store::Options::new(config), Arc::clone(disk), now, progress)?;
+    let store = Store::open(store::Options::new(config.store.clone(), config.delay_levels.clone()), Arc::clone(disk), now, progress)?;
     let folder = config.store.root.join("config");
     disk.create_dir(&folder).map_err(|error| unreadable(&folder, ConfigFile::Topics, &error))?;
     let loaded = Loaded {

@@ -8,7 +8,7 @@ use crate::broker::action::Action;
 use crate::broker::core::{Client, Core};
 use crate::broker::error::Error;
 use crate::broker::state::clients::{Changed, GroupBeat, Member};
-use crate::protocol::body::{CheckClientRequest, ConsumerData, ConsumerIdList, HeartbeatData};
+use crate::protocol::body::heartbeat::{CheckClientRequest, ConsumerData, ConsumerIdList, HeartbeatData};
 use crate::protocol::codes::request;
 use crate::protocol::command::{Command, FLAG_ONEWAY};
 use crate::protocol::filter;

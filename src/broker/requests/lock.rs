@@ -2,7 +2,7 @@
 
 use crate::broker::core::Core;
 use crate::broker::error::Error;
-use crate::protocol::body::{LockRequest, LockResponse};
+use crate::protocol::body::lock::{LockRequest, LockResponse};
 use crate::protocol::command::Command;
 use crate::protocol::ids::Millis;
 use crate::protocol::json;

@@ -12,8 +12,9 @@ pub mod pull;
 pub mod query;
 pub mod send;
 pub mod send_back;
+pub mod stats_admin;
 
-use crate::protocol::body::SubscriptionGroupConfig;
+use crate::protocol::body::group::SubscriptionGroupConfig;
 use crate::protocol::codes::{request, response};
 use crate::protocol::command::Command;
 use crate::protocol::ids::Millis;

@@ -13,11 +13,11 @@ use crate::broker::core::{Client, Core};
 use crate::broker::error::Error;
 use crate::broker::state::topics::NewTopic;
 use crate::protocol::batch;
-use crate::protocol::body::TopicConfig;
+use crate::protocol::body::topic::TopicConfig;
 use crate::protocol::codes::response;
 use crate::protocol::command::Command;
 use crate::protocol::headers::send::{SendRequest, SendResponse};
-use crate::protocol::ids::{Millis, QueueId};
+use crate::protocol::ids::{Millis, PhysicalOffset, QueueId};
 use crate::protocol::message_id;
 use crate::protocol::properties::{self, key};
 use crate::protocol::sys_flag::{self, perm};
@@ -177,7 +177,7 @@ impl Core {
             born_host: client.remote,
             store_host: self.store_host(),
             reconsume_times: header.reconsume_times.unwrap_or(0),
-            prepared_transaction_offset: 0,
+            prepared_transaction_offset: PhysicalOffset(0),
             properties: properties.into(),
             body: command.body.to_bytes(),
         };
@@ -287,7 +287,7 @@ impl Core {
                 born_host: client.remote,
                 store_host: self.store_host(),
                 reconsume_times: header.reconsume_times.unwrap_or(0),
-                prepared_transaction_offset: 0,
+                prepared_transaction_offset: PhysicalOffset(0),
                 properties: body.slice_ref(element.properties),
                 body: body.slice_ref(element.body),
             });
@@ -356,7 +356,7 @@ impl Core {
 }
 
 fn sys_flag_of(header: &SendRequest<'_>, config: &TopicConfig) -> i32 {
-    let multi_tag = config.topic_filter_type == crate::protocol::body::TopicFilterType::MultiTag;
+    let multi_tag = config.topic_filter_type == crate::protocol::body::topic::TopicFilterType::MultiTag;
     header.sys_flag | if multi_tag { sys_flag::MULTI_TAGS } else { 0 }
 }
 

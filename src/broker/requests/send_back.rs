@@ -123,7 +123,7 @@ impl Core {
             born_host: message.born_host,
             store_host: self.store_host(),
             reconsume_times: message.reconsume_times.saturating_add(1),
-            prepared_transaction_offset: 0,
+            prepared_transaction_offset: PhysicalOffset(0),
             properties: properties.into(),
             body: record.slice_ref(message.body),
         };
@@ -138,7 +138,7 @@ impl Core {
         &mut self,
         now: Millis,
         group: &str,
-    ) -> Result<(Arc<str>, Arc<crate::protocol::body::TopicConfig>), Error> {
+    ) -> Result<(Arc<str>, Arc<crate::protocol::body::topic::TopicConfig>), Error> {
         self.topics
             .ensure_dead_letter(now, group)
             .ok_or(Error::TableFull { what: "topics", limit: crate::broker::state::topics::TOPICS_MAX })

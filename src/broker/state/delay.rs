@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::body::DataVersion;
+use crate::protocol::body::data_version::DataVersion;
 use crate::protocol::ids::{Millis, PhysicalOffset, QueueId, QueueOffset};
 use crate::protocol::json;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::body::{DataVersion, SubscriptionGroupConfig, SubscriptionGroupTable};
+use crate::protocol::body::data_version::DataVersion;
+use crate::protocol::body::group::{SubscriptionGroupConfig, SubscriptionGroupTable};
 use crate::protocol::ids::Millis;
 use crate::protocol::json;
 use crate::protocol::topic_name;

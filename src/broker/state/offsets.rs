@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::body::DataVersion;
+use crate::protocol::body::data_version::DataVersion;
 use crate::protocol::ids::{Millis, QueueId, QueueOffset};
 use crate::protocol::json;
 

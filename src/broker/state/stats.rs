@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::protocol::body::{BrokerStatsData, BrokerStatsItem};
+use crate::protocol::body::stats::{BrokerStatsData, BrokerStatsItem};
 use crate::protocol::ids::Millis;
 
 use super::offsets::TopicGroup;
@@ -309,11 +309,11 @@ mod tests {
     fn a_window_is_newest_minus_oldest() {
         let mut stats = Stats::default();
         let topic: Arc<str> = "t".into();
-        stats.topic(&topic).put_nums.add(Millis(100_000), 50);
-        stats.upkeep(Millis(100_000), 1);
+        stats.topic(&topic).put_nums.add(Millis(10_000_000), 50);
+        stats.upkeep(Millis(10_000_000), 1);
         for second in 1..=7 {
-            stats.topic(&topic).put_nums.add(Millis(100_000), 10);
-            stats.upkeep(Millis(100_000 + second * 10_000), 1);
+            stats.topic(&topic).put_nums.add(Millis(10_000_000), 10);
+            stats.upkeep(Millis(10_000_000 + second * 10_000), 1);
         }
         let read = stats.find(name::TOPIC_PUT_NUMS, "t").unwrap().read();
         let expect = BrokerStatsItem { sum: 60, tps: 1.0, avgpt: 10.0 };

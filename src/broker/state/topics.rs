@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Broker;
-use crate::protocol::body::{DataVersion, TopicConfig, TopicConfigTable};
+use crate::protocol::body::data_version::DataVersion;
+use crate::protocol::body::topic::{TopicConfig, TopicConfigTable};
 use crate::protocol::ids::Millis;
 use crate::protocol::json;
 use crate::protocol::sys_flag::perm;

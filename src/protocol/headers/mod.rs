@@ -155,7 +155,7 @@ macro_rules! header {
     ) => {
         $(#[$doc])*
         #[doc = concat!("\n\nJava: `", $java, "`.")]
-        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct $name $(<$life>)? {
             $(
                 $(#[$field_doc])*
