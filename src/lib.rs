@@ -31,3 +31,5 @@ pub mod env;
 pub mod config;
 
 pub mod store;
+
+pub mod broker;

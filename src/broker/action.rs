@@ -7,7 +7,7 @@ use crate::config::Broker;
 use crate::protocol::command::Command;
 use crate::protocol::ids::{BrokerIdentity, Millis, PhysicalOffset, QueueId, QueueOffset};
 use crate::remoting::ConnectionId;
-use crate::store::{Append, ReadRequest};
+use crate::store::Append;
 
 use super::hold::Pull;
 use super::requests::query::Query;
@@ -38,8 +38,6 @@ pub enum Action {
     Pull {
         /// The pull with all that its answer needs.
         pull: Box<Pull>,
-        /// What to read.
-        read: ReadRequest,
     },
     /// Read the store and answer, with nothing for the core to decide afterwards.
     Query {

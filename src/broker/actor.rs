@@ -264,9 +264,9 @@ impl Actor {
     fn act(&mut self, action: Action) {
         match action {
             Action::Reply { to, response } => self.reply(to, response),
-            Action::Pull { pull, read } => {
+            Action::Pull { pull } => {
                 if let Some(slot) = self.slots.remove(&pull.to) {
-                    self.parts.readers.pull(pull, read, slot);
+                    self.parts.readers.pull(pull, slot);
                 }
             }
             Action::Query { to, query } => {
@@ -282,7 +282,7 @@ impl Actor {
             Action::Persist { file, content } => self.persist(file, content),
             Action::DeleteTopic { topic } => self.parts.store.delete_topic(&topic),
             Action::Announce => self.announce(),
-            Action::Reconfigure { config } => self.parts.store.reconfigure(&config.store),
+            Action::Reconfigure { config: _ } => {}
             Action::RewriteConfig { path, content, to, response } => self.rewrite(path, content, to, response),
             Action::Disconnect { connection, reason } => {
                 if let Some(connection) = self.connections.get(&connection) {
@@ -417,8 +417,12 @@ impl Actor {
         let now = self.now();
         self.parts.core.handle(now, Event::Stopping, &mut actions);
         self.settle(actions);
-        while self.under_way > 0 || !self.jobs.is_empty() {
-            self.submit_jobs();
+        self.parts.store.drain();
+        loop {
+            self.settle(Vec::new());
+            if self.under_way == 0 && self.jobs.is_empty() && self.parts.store.is_drained() {
+                break;
+            }
             if let Some(result) = self.parts.inbound.recv().await {
                 results.push(result);
                 self.drain(&mut requests, &mut results);

@@ -11,9 +11,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::protocol::filter::TagFilter;
 use crate::protocol::ids::{Millis, QueueId, QueueOffset};
 use crate::remoting::ConnectionId;
-use crate::store::TagFilter;
 
 use super::action::RequestId;
 

@@ -29,7 +29,6 @@ mod readers;
 pub mod requests;
 pub mod snapshot;
 pub mod state;
-mod tmp;
 
 pub use handle::{Exit, Handle, Started};
 pub use open::{StartError, start};

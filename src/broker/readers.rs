@@ -9,10 +9,11 @@ use tokio::sync::Semaphore;
 
 use crate::env::mailbox::Sender;
 use crate::env::{Share, TaskKind, Tasks};
+use crate::protocol::filter::TagFilter;
 use crate::protocol::ids::{Millis, QueueOffset};
 use crate::protocol::topic_name;
 use crate::remoting::ReplySlot;
-use crate::store::{GetStatus, Patience, ReadError, ReadRequest, View};
+use crate::store::{GetStatus, Patience, Read, ReadError, ReadRequest, View};
 
 use super::action::{AfterRecord, OffsetSearch};
 use super::actor::Inbound;
@@ -26,6 +27,9 @@ use crate::protocol::ids::PhysicalOffset;
 
 /// Reads of one broker that may wait for the disk at a time.
 pub const COLD_READS_MAX: usize = 16;
+
+/// Bytes of one pull at most, beside the store's own limits (Java: `MAX_PULL_MSG_SIZE` is 128 MiB; a frame is 16 MiB).
+const PULL_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Units of a delay level that are read at a time.
 const DELAYED_UNITS_MAX: i64 = 64;
@@ -47,20 +51,20 @@ impl Readers {
     }
 
     /// Reads for a pull; messages are answered from here.
-    pub(super) fn pull(&self, pull: Box<Pull>, request: ReadRequest, slot: ReplySlot) {
+    pub(super) fn pull(&self, pull: Box<Pull>, slot: ReplySlot) {
         let readers = self.clone();
         self.spawn(async move {
-            let read = readers.read(move |view, patience| view.read(&request, patience)).await;
+            let wanted = pull.clone();
+            let read = readers.read(move |view, patience| read_queue(view, &wanted, patience)).await;
             let inbound = match read {
                 Ok(read) if read.status == GetStatus::Found => {
-                    let bytes = read.messages.iter().map(bytes::Bytes::len).sum();
                     let pulled = Pulled {
                         topic: Arc::clone(&pull.topic),
                         group: Arc::clone(&pull.group),
                         queue: pull.queue,
                         next: read.next,
-                        messages: read.count,
-                        bytes,
+                        messages: read.messages.len(),
+                        bytes: read.bytes,
                     };
                     slot.answer(pull::answer(&pull, &read));
                     Inbound::Event(Event::Pulled(pulled))
@@ -143,6 +147,21 @@ impl Readers {
         // The reader reports to the actor; nobody joins it.
         drop(self.tasks.spawn(TaskKind::Read, &self.owner, read));
     }
+}
+
+fn read_queue(view: &View, pull: &Pull, patience: Patience) -> Result<Read, ReadError> {
+    let wanted = |code: i64| pull.tags.matches(code);
+    let filter: Option<&(dyn Fn(i64) -> bool + Sync)> =
+        if pull.tags == TagFilter::All { None } else { Some(&wanted) };
+    let request = ReadRequest {
+        topic: &pull.topic,
+        queue: pull.queue,
+        from: pull.from,
+        max_messages: pull.messages_max,
+        max_bytes: PULL_BYTES_MAX,
+        filter,
+    };
+    view.read(&request, patience)
 }
 
 fn delayed_units(

@@ -19,6 +19,35 @@ pub enum FilterError {
     TooMany(usize),
 }
 
+/// Which tags codes a reader wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TagFilter {
+    /// Every message.
+    All,
+    /// Messages with one of these codes, in ascending order.
+    Codes(Vec<i64>),
+}
+
+impl TagFilter {
+    /// Messages with one of these codes; without any code, every message (as Java: an empty code set wants all).
+    #[must_use]
+    pub fn codes(codes: impl IntoIterator<Item = i64>) -> TagFilter {
+        let mut codes: Vec<i64> = codes.into_iter().collect();
+        codes.sort_unstable();
+        codes.dedup();
+        if codes.is_empty() { TagFilter::All } else { TagFilter::Codes(codes) }
+    }
+
+    /// Whether a message with this code is wanted.
+    #[must_use]
+    pub fn matches(&self, code: i64) -> bool {
+        match self {
+            TagFilter::All => true,
+            TagFilter::Codes(codes) => codes.binary_search(&code).is_ok(),
+        }
+    }
+}
+
 /// Whether an expression type means tags: absent, empty or `TAG`.
 #[must_use]
 pub fn is_tag_type(kind: Option<&str>) -> bool {

@@ -54,5 +54,4 @@ pub use options::Options;
 pub use read::{GetStatus, Read, ReadRequest};
 pub use recovery::{Phase, Progress};
 pub use store::{Event, Store};
-pub use time_search::Boundary;
 pub use view::{KeyQuery, KeyRecords, Usage, View};

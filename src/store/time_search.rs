@@ -4,16 +4,8 @@ use super::consume_queues::partition_point;
 use super::error::ReadError;
 use super::log::Patience;
 use super::view::View;
+use crate::protocol::headers::offset::Boundary;
 use crate::protocol::ids::{Millis, QueueId, QueueOffset};
-
-/// Which message of those around a time (Java: `BoundaryType`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Boundary {
-    /// The first one stored at or after it; one after the last message when there is none.
-    Lower,
-    /// The last one stored at or before it; 0 when there is none.
-    Upper,
-}
 
 impl View {
     /// The message of a queue for a time. Store times grow with the queue, except where the clock was set back.

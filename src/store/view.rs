@@ -139,6 +139,15 @@ impl View {
         Ok(units.first().copied().filter(|unit| !unit.is_blank()))
     }
 
+    /// Whether a message lies so close to the end of the log that it counts as in memory (Java:
+    /// `checkInMemByConsumeOffset`).
+    #[must_use]
+    pub fn is_recent(&self, topic: &str, queue: QueueId, offset: QueueOffset) -> bool {
+        let unit = self.queue_unit(topic, queue, offset, Patience::CachedOnly);
+        let Ok(Some(unit)) = unit else { return false };
+        self.shared.dispatched() - unit.physical <= self.shared.options.hot_bytes()
+    }
+
     /// When a message was stored (Java: `getMessageStoreTimeStamp`).
     ///
     /// # Errors

@@ -17,11 +17,11 @@ use crate::protocol::body::group::SubscriptionGroupConfig;
 use crate::protocol::body::heartbeat::{MessageModel, SubscriptionData};
 use crate::protocol::codes::{request, response};
 use crate::protocol::command::{Body, Command};
-use crate::protocol::filter;
+use crate::protocol::filter::{self, TagFilter};
 use crate::protocol::headers::pull::{PullRequest, PullResponse};
 use crate::protocol::ids::{Millis, QueueOffset};
 use crate::protocol::sys_flag::{self, perm};
-use crate::store::{GetStatus, Read, ReadRequest, TagFilter};
+use crate::store::{GetStatus, Read};
 
 /// Messages of one pull at most, whatever the client asks for.
 const MESSAGES_MAX: i32 = 1024;
@@ -81,7 +81,7 @@ impl Core {
         }
         let lite = command.code == request::LITE_PULL_MESSAGE;
         self.note_pull_kind(lite);
-        actions.push(self.read_for(pull));
+        actions.push(Action::Pull { pull });
         Ok(())
     }
 
@@ -141,17 +141,6 @@ impl Core {
         Some(now.plus(wanted.clamp(0, HOLD_MILLIS_MAX)))
     }
 
-    fn read_for(&self, pull: Box<Pull>) -> Action {
-        let read = ReadRequest {
-            topic: Arc::clone(&pull.topic),
-            queue: pull.queue,
-            from: pull.from,
-            messages_max: pull.messages_max,
-            tags: pull.tags.clone(),
-        };
-        Action::Pull { pull, read }
-    }
-
     /// The queue was read and there was nothing for this pull.
     pub(in crate::broker) fn nothing_pulled(
         &mut self,
@@ -169,7 +158,7 @@ impl Core {
         // A message may have come between the read and now; nobody would wake the pull for that one.
         if self.view.queue_range(&pull.topic, pull.queue).max > pull.from {
             pull.hold_until = None;
-            actions.push(self.read_for(pull));
+            actions.push(Action::Pull { pull });
             return;
         }
         if let Err(pull) = self.holds.hold(pull) {
@@ -179,21 +168,24 @@ impl Core {
 
     /// Reads again for pulls that a message or their deadline has released.
     pub(in crate::broker) fn read_again(&self, pulls: Vec<Box<Pull>>, actions: &mut Vec<Action>) {
-        actions.extend(pulls.into_iter().map(|pull| self.read_for(pull)));
+        actions.extend(pulls.into_iter().map(|pull| Action::Pull { pull }));
     }
 
     /// The answer to a held pull that ends without having been read again.
     pub(in crate::broker) fn nothing_new(&self, pull: &Pull) -> Command {
-        let range = self.view.queue_range(&pull.topic, pull.queue);
-        let status = GetStatus::OffsetOverflowOne;
-        answer(pull, &Read { status, next: pull.from, min: range.min, max: range.max, ..Read::default() })
+        self.empty_answer(pull, response::PULL_NOT_FOUND, "OFFSET_OVERFLOW_ONE", pull.from)
     }
 
     /// An operator has moved the group: the client goes on from there.
     fn moved(&self, pull: &Pull, next: QueueOffset) -> Command {
+        self.empty_answer(pull, response::PULL_OFFSET_MOVED, "OFFSET_RESET", next)
+    }
+
+    fn empty_answer(&self, pull: &Pull, code: i32, status: &str, next: QueueOffset) -> Command {
         let range = self.view.queue_range(&pull.topic, pull.queue);
-        let read = Read { status: GetStatus::OffsetReset, next, min: range.min, max: range.max, ..Read::default() };
-        answer(pull, &read)
+        let mut answer = Command { code, remark: Some(status.to_owned()), ..Command::default() };
+        header(pull, next, range.min, range.max).encode(&mut answer.ext);
+        answer
     }
 }
 
@@ -213,21 +205,38 @@ fn filter_of(subscription: &SubscriptionData) -> Result<TagFilter, Error> {
 pub fn answer(pull: &Pull, read: &Read) -> Command {
     let mut answer = Command {
         code: code_of(read.status, pull.from),
-        remark: Some(read.status.name().to_owned()),
+        remark: Some(status_name(read.status).to_owned()),
         body: if read.messages.is_empty() { Body::Empty } else { Body::Many(read.messages.clone()) },
         ..Command::default()
     };
+    header(pull, read.next, read.min, read.max).encode(&mut answer.ext);
+    answer
+}
+
+fn header(pull: &Pull, next: QueueOffset, min: QueueOffset, max: QueueOffset) -> PullResponse {
     PullResponse {
         suggest_which_broker_id: MASTER_ID,
-        next_begin_offset: read.next,
-        min_offset: read.min,
-        max_offset: read.max,
+        next_begin_offset: next,
+        min_offset: min,
+        max_offset: max,
         topic_sys_flag: Some(pull.topic_sys_flag),
         group_sys_flag: Some(pull.group_sys_flag),
         ..PullResponse::default()
     }
-    .encode(&mut answer.ext);
-    answer
+}
+
+/// The remark of an answer: the name of Java's `GetMessageStatus`.
+fn status_name(status: GetStatus) -> &'static str {
+    match status {
+        GetStatus::Found => "FOUND",
+        GetStatus::NoMatchedMessage => "NO_MATCHED_MESSAGE",
+        GetStatus::MessageWasRemoving => "MESSAGE_WAS_REMOVING",
+        GetStatus::OffsetFoundNull => "OFFSET_FOUND_NULL",
+        GetStatus::OffsetOverflowBadly => "OFFSET_OVERFLOW_BADLY",
+        GetStatus::OffsetOverflowOne => "OFFSET_OVERFLOW_ONE",
+        GetStatus::OffsetTooSmall => "OFFSET_TOO_SMALL",
+        GetStatus::NoMessageInQueue => "NO_MESSAGE_IN_QUEUE",
+    }
 }
 
 /// `PullMessageProcessor.composeResponseHeader`: the code of each outcome of a read.
@@ -235,12 +244,10 @@ fn code_of(status: GetStatus, asked: QueueOffset) -> i32 {
     match status {
         GetStatus::Found => response::SUCCESS,
         GetStatus::NoMatchedMessage | GetStatus::MessageWasRemoving => response::PULL_RETRY_IMMEDIATELY,
-        GetStatus::NoMatchedLogicQueue | GetStatus::NoMessageInQueue if asked.0 == 0 => response::PULL_NOT_FOUND,
+        GetStatus::NoMessageInQueue if asked.0 == 0 => response::PULL_NOT_FOUND,
         GetStatus::OffsetFoundNull | GetStatus::OffsetOverflowOne => response::PULL_NOT_FOUND,
-        GetStatus::NoMatchedLogicQueue
-        | GetStatus::NoMessageInQueue
-        | GetStatus::OffsetOverflowBadly
-        | GetStatus::OffsetTooSmall
-        | GetStatus::OffsetReset => response::PULL_OFFSET_MOVED,
+        GetStatus::NoMessageInQueue | GetStatus::OffsetOverflowBadly | GetStatus::OffsetTooSmall => {
+            response::PULL_OFFSET_MOVED
+        }
     }
 }

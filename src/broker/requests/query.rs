@@ -22,6 +22,21 @@ use super::ok;
 /// Messages a query for a unique key returns at most (Java: `defaultQueryMaxNum`).
 const UNIQUE_KEY_MESSAGES_MAX: usize = 32;
 
+/// `indexType` of a query by tag.
+const TAG_INDEX: &str = "T";
+
+/// A QUERY_MESSAGE that is ready to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyLookup {
+    topic: Arc<str>,
+    key: Arc<str>,
+    /// By tag instead of by key (`indexType` T, since 5.5).
+    tag: bool,
+    messages_max: usize,
+    begin: Millis,
+    end: Millis,
+}
+
 /// A lookup that is ready to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
@@ -31,7 +46,7 @@ pub enum Query {
         at: PhysicalOffset,
     },
     /// QUERY_MESSAGE.
-    Key(KeyQuery),
+    Key(KeyLookup),
     /// SEARCH_OFFSET_BY_TIMESTAMP.
     OffsetByTime {
         /// The topic.
@@ -80,13 +95,14 @@ impl Core {
         Ok(())
     }
 
-    fn key_query(&self, header: &QueryMessageRequest<'_>) -> KeyQuery {
+    fn key_query(&self, header: &QueryMessageRequest<'_>) -> KeyLookup {
         let limit = usize::try_from(self.config.requests.query_messages).unwrap_or(usize::MAX);
         let asked = usize::try_from(header.max_num).unwrap_or(0);
         let messages_max = if header.unique_key_query { UNIQUE_KEY_MESSAGES_MAX } else { asked };
-        KeyQuery {
+        KeyLookup {
             topic: header.topic.into(),
             key: header.key.into(),
+            tag: header.index_type == Some(TAG_INDEX),
             messages_max: messages_max.min(limit),
             begin: header.begin_timestamp,
             end: header.end_timestamp,
@@ -125,8 +141,14 @@ impl Query {
     }
 }
 
-fn by_key(view: &View, query: &KeyQuery, patience: Patience) -> Result<Command, ReadError> {
-    let found = view.query_key(query, patience)?;
+fn by_key(view: &View, lookup: &KeyLookup, patience: Patience) -> Result<Command, ReadError> {
+    if patience == Patience::CachedOnly {
+        // An index is spread over its file; somewhere the device will be needed.
+        return Err(ReadError::WouldBlock);
+    }
+    let KeyLookup { topic, key, tag, messages_max, begin, end } = lookup;
+    let query = KeyQuery { topic, key, tag: *tag, max: *messages_max, begin: *begin, end: *end };
+    let found = view.query_key(&query)?;
     let mut answer = if found.records.is_empty() {
         let reason = "can not find message, maybe time range not correct".to_owned();
         Error::NotFound { reason }.to_response()
@@ -134,8 +156,8 @@ fn by_key(view: &View, query: &KeyQuery, patience: Patience) -> Result<Command, 
         Command { body: Body::Many(found.records), ..ok() }
     };
     QueryMessageResponse {
-        index_last_update_timestamp: found.last_update_time,
-        index_last_update_offset: found.last_update_offset,
+        index_last_update_timestamp: found.index_last_update_time,
+        index_last_update_offset: found.index_last_update_offset,
     }
     .encode(&mut answer.ext);
     Ok(answer)

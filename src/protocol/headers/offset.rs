@@ -43,10 +43,10 @@ header! {
 /// Which message of those with the same store time is meant (`BoundaryType`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Boundary {
-    /// The first one.
+    /// The first one stored at or after the time; one after the last message when there is none.
     #[default]
     Lower,
-    /// The last one.
+    /// The last one stored at or before it; 0 when there is none.
     Upper,
 }
 
