@@ -24,7 +24,7 @@ use super::state::delay::Delays;
 use super::state::groups::Groups;
 use super::state::locks::Locks;
 use super::state::offsets::ConsumerOffsets;
-use super::state::stats::Stats;
+use super::state::stats::{MessageKind, Stats};
 use super::state::topics::Topics;
 use super::state::unique_ids::UniqueIds;
 use super::state::waiters::Waiters;
@@ -212,6 +212,23 @@ impl Core {
             delayed,
         ];
         deadlines.into_iter().flatten().min().unwrap_or(self.housekept)
+    }
+
+    /// What NameServers are to know of the topics.
+    #[must_use]
+    pub fn announcement(&self) -> super::action::Announcement {
+        let permission = i32::from(self.config.requests.permission);
+        super::action::Announcement {
+            identity: self.config.identity.clone(),
+            topics: Arc::new(self.topics.announcement(permission)),
+        }
+    }
+
+    /// Counts a put of one or more messages of a topic.
+    pub(super) fn count_put(&mut self, now: Millis, topic: &Arc<str>, kind: MessageKind, messages: usize, bytes: usize) {
+        let messages = messages as u64;
+        self.stats.topic(topic).put(now, kind, messages, bytes as u64);
+        self.stats.put.add(now, messages);
     }
 
     /// Where messages say they are stored: the broker's own address, not the container's.

@@ -15,7 +15,7 @@ use crate::broker::error::Error;
 use crate::broker::hold::Pull;
 use crate::protocol::body::group::SubscriptionGroupConfig;
 use crate::protocol::body::heartbeat::{MessageModel, SubscriptionData};
-use crate::protocol::codes::{request, response};
+use crate::protocol::codes::response;
 use crate::protocol::command::{Body, Command};
 use crate::protocol::filter::{self, TagFilter};
 use crate::protocol::headers::pull::{PullRequest, PullResponse};
@@ -79,8 +79,6 @@ impl Core {
             actions.push(Action::Reply { to, response: self.moved(&pull, offset) });
             return Ok(());
         }
-        let lite = command.code == request::LITE_PULL_MESSAGE;
-        self.note_pull_kind(lite);
         actions.push(Action::Pull { pull });
         Ok(())
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::broker::action::{Action, AfterAppend, RequestId};
 use crate::broker::core::{Client, Core};
 use crate::broker::error::Error;
+use crate::broker::state::stats::MessageKind;
 use crate::broker::state::topics::NewTopic;
 use crate::protocol::batch;
 use crate::protocol::body::topic::TopicConfig;
@@ -46,29 +47,6 @@ pub struct Sent {
     messages: usize,
     /// Whether the producer wants to be told only when the message is safe.
     wait: bool,
-}
-
-/// `message_type` of the metrics (Java: `TopicMessageType`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum MessageKind {
-    /// None of the others.
-    Normal,
-    /// With a sharding key.
-    Fifo,
-    /// With a delay.
-    Delay,
-}
-
-impl MessageKind {
-    /// The label's value.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            MessageKind::Normal => "normal",
-            MessageKind::Fifo => "fifo",
-            MessageKind::Delay => "delay",
-        }
-    }
 }
 
 impl Core {

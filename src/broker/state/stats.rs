@@ -130,6 +130,103 @@ struct Due {
     hour: bool,
 }
 
+/// `message_type` of the metrics (Java: `TopicMessageType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MessageKind {
+    /// None of the others.
+    Normal,
+    /// With a sharding key.
+    Fifo,
+    /// With a delay.
+    Delay,
+}
+
+impl MessageKind {
+    /// All of them.
+    pub const ALL: [MessageKind; 3] = [MessageKind::Normal, MessageKind::Fifo, MessageKind::Delay];
+
+    /// The label's value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MessageKind::Normal => "normal",
+            MessageKind::Fifo => "fifo",
+            MessageKind::Delay => "delay",
+        }
+    }
+}
+
+/// Upper bounds of the buckets of `rocketmq_message_size` in bytes; a last bucket is above them.
+pub const SIZE_BOUNDS: [u64; 6] = [1 << 10, 4 << 10, 512 << 10, 1 << 20, 2 << 20, 4 << 20];
+
+/// Mean message sizes of puts, one count per put.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Puts in each bucket of [`SIZE_BOUNDS`] and above, not cumulated.
+    pub buckets: [u64; SIZE_BOUNDS.len() + 1],
+    /// Sum of the sizes in bytes.
+    pub sum: u64,
+}
+
+impl Sizes {
+    fn add(&mut self, bytes: u64) {
+        self.buckets[SIZE_BOUNDS.partition_point(|bound| *bound < bytes)] += 1;
+        self.sum += bytes;
+    }
+
+    /// Puts.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+}
+
+/// Upper bounds of the buckets of `putMessageDistributeTime` in milliseconds, exclusive but for the first; a last bucket is
+/// above them (Java: `StoreStatsService`).
+pub const PUT_MILLIS_BOUNDS: [i64; 12] = [0, 10, 50, 100, 200, 500, 1_000, 2_000, 3_000, 4_000, 5_000, 10_000];
+
+/// How long puts took, the sync included where the producer waited for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PutLatency {
+    /// Puts in each bucket of [`PUT_MILLIS_BOUNDS`] and above, not cumulated.
+    pub buckets: [u64; PUT_MILLIS_BOUNDS.len() + 1],
+    /// Sum in milliseconds.
+    pub sum_millis: u64,
+    /// The longest in milliseconds.
+    pub max_millis: i64,
+}
+
+impl PutLatency {
+    /// Counts one put.
+    pub fn add(&mut self, millis: i64) {
+        let millis = millis.max(0);
+        let bucket = match millis {
+            0 => 0,
+            _ => PUT_MILLIS_BOUNDS.partition_point(|bound| *bound <= millis),
+        };
+        self.buckets[bucket] += 1;
+        self.sum_millis += millis.unsigned_abs();
+        self.max_millis = self.max_millis.max(millis);
+    }
+
+    /// Puts.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+}
+
+/// Puts of one [`MessageKind`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KindCounts {
+    /// Messages stored.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Their sizes.
+    pub sizes: Sizes,
+}
+
 /// What is counted per topic.
 #[derive(Debug, Default)]
 pub struct TopicStats {
@@ -137,6 +234,25 @@ pub struct TopicStats {
     pub put_nums: Series,
     /// Bytes stored.
     pub put_size: Series,
+    kinds: [KindCounts; MessageKind::ALL.len()],
+}
+
+impl TopicStats {
+    /// Counts one put of `messages` (at least one) with `bytes` in all.
+    pub fn put(&mut self, now: Millis, kind: MessageKind, messages: u64, bytes: u64) {
+        self.put_nums.add(now, messages);
+        self.put_size.add(now, bytes);
+        let counts = &mut self.kinds[kind as usize];
+        counts.messages += messages;
+        counts.bytes += bytes;
+        counts.sizes.add(bytes / messages.max(1));
+    }
+
+    /// The puts of one kind.
+    #[must_use]
+    pub fn of_kind(&self, kind: MessageKind) -> KindCounts {
+        self.kinds[kind as usize]
+    }
 }
 
 /// What is counted per topic and group.
@@ -167,6 +283,8 @@ pub struct Stats {
     pub missed: Series,
     /// Sends refused by the store.
     pub put_failed: u64,
+    /// How long sends took.
+    pub put_latency: PutLatency,
     /// Totals at the last two midnights, for "today" and "yesterday".
     mornings: Mornings,
     sampled_seconds: Millis,
