@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::config::Broker;
+use crate::config::{Broker, Change};
 use crate::protocol::command::Command;
 use crate::protocol::ids::{BrokerIdentity, Millis, PhysicalOffset, QueueId, QueueOffset};
 use crate::remoting::ConnectionId;
@@ -100,12 +100,12 @@ pub enum Action {
         /// The new configuration.
         config: Arc<Broker>,
     },
-    /// The broker's own properties file is to hold these lines (code 25).
+    /// The broker's own properties file is to hold changed keys (code 25); its other lines stay.
     RewriteConfig {
         /// The file.
         path: PathBuf,
-        /// Its content.
-        content: String,
+        /// The keys, those of other files among them.
+        changes: Vec<Change>,
         /// Who waits.
         to: RequestId,
         /// The answer when it is written.
@@ -174,8 +174,6 @@ pub struct OffsetSearch {
     pub queues: Vec<QueueId>,
     /// The time; `None` means the end of each queue.
     pub time: Option<Millis>,
-    /// Whether an offset may also move forward.
-    pub force: bool,
 }
 
 /// The JSON files of a broker's `config` folder.

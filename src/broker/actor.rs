@@ -6,14 +6,16 @@
 //! ```
 
 use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::env::mailbox::{Receiver, Sender};
-use crate::env::{Env, Job, Share, TaskKind};
+use crate::config::Change;
+use crate::env::{Disk, Env, Job, Share, TaskKind};
 use crate::protocol::command::Command;
 use crate::protocol::ids::Millis;
 use crate::remoting::{Connection, ConnectionId, ReplySlot, Request};
@@ -282,8 +284,8 @@ impl Actor {
             Action::Persist { file, content } => self.persist(file, content),
             Action::DeleteTopic { topic } => self.parts.store.delete_topic(&topic),
             Action::Announce => self.announce(),
-            Action::Reconfigure { config: _ } => {}
-            Action::RewriteConfig { path, content, to, response } => self.rewrite(path, content, to, response),
+            Action::Reconfigure { config } => self.parts.store.reconfigure(&config.store),
+            Action::RewriteConfig { path, changes, to, response } => self.rewrite(path, changes, to, response),
             Action::Disconnect { connection, reason } => {
                 if let Some(connection) = self.connections.get(&connection) {
                     connection.close(reason);
@@ -345,12 +347,12 @@ impl Actor {
     }
 
     /// Writes the broker's own properties file and answers when that is done.
-    fn rewrite(&mut self, path: PathBuf, content: String, to: RequestId, response: Command) {
+    fn rewrite(&mut self, path: PathBuf, changes: Vec<Change>, to: RequestId, response: Command) {
         let Some(slot) = self.slots.remove(&to) else { return };
         let disk = Arc::clone(&self.parts.env.disk);
         let share = self.parts.share.clone();
         let task = async move {
-            let written = share.run(move || disk.replace(&path, content.as_bytes(), None)).await;
+            let written = share.run(move || rewrite_file(&*disk, &path, &changes)).await;
             let failed = match written {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error.to_string()),
@@ -519,4 +521,10 @@ impl Drop for Report {
     fn drop(&mut self) {
         self.send(Inbound::JobLost);
     }
+}
+
+/// Puts changed keys into a properties file, line by line.
+fn rewrite_file(disk: &dyn Disk, path: &Path, changes: &[Change]) -> io::Result<()> {
+    let text = String::from_utf8_lossy(&disk.read(path)?).into_owned();
+    disk.replace(path, crate::config::rewrite(&text, path, changes).as_bytes(), None)
 }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::config::Broker;
+use crate::protocol::body::data_version::DataVersion;
 use crate::protocol::ids::{Millis, PhysicalOffset};
 use crate::protocol::json;
 use crate::protocol::topic_name;
@@ -74,6 +75,8 @@ pub struct Core {
     /// Turns of queues for producers that leave the choice to the broker.
     pub(super) queue_turn: i32,
     pub(super) started: Millis,
+    /// Counts the changes of `config`.
+    pub(super) config_version: DataVersion,
     /// Why the store takes no more messages.
     pub(super) failed: Option<String>,
     housekept: Millis,
@@ -123,6 +126,7 @@ impl Core {
             schedule_topic: topic_name::SCHEDULE.into(),
             queue_turn: 0,
             started: now,
+            config_version: DataVersion::new(now),
             failed: None,
             housekept: now,
             config,
@@ -229,6 +233,7 @@ impl Core {
         let messages = messages as u64;
         self.stats.topic(topic).put(now, kind, messages, bytes as u64);
         self.stats.put.add(now, messages);
+        self.stats.put_bytes += bytes as u64;
     }
 
     /// Where messages say they are stored: the broker's own address, not the container's.

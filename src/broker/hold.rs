@@ -108,6 +108,13 @@ impl Holds {
         ids.into_iter().filter_map(|id| self.release(id)).collect()
     }
 
+    /// Releases the pulls of a group that an operator has moved.
+    pub fn release_group(&mut self, topic: &str, group: &str) -> Vec<Box<Pull>> {
+        let of_group = |pull: &&Box<Pull>| *pull.topic == *topic && *pull.group == *group;
+        let ids: Vec<RequestId> = self.held.values().filter(of_group).map(|pull| pull.to).collect();
+        ids.into_iter().filter_map(|id| self.release(id)).collect()
+    }
+
     /// When the next pull has waited long enough.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Millis> {

@@ -48,6 +48,12 @@ impl Persistence {
         self.files.entry(file).or_default().next.push((to, response));
     }
 
+    /// Whether a write of the file is under way, or is to be tried again.
+    #[must_use]
+    pub fn is_writing(&self, file: ConfigFile) -> bool {
+        self.files.get(&file).is_some_and(|writing| writing.busy || writing.again || !writing.next.is_empty())
+    }
+
     /// A write has ended.
     pub fn persisted(
         &mut self,

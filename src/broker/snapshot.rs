@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use crate::config::Role;
 use crate::protocol::body::heartbeat::{ConsumeType, MessageModel};
-use crate::protocol::ids::{BrokerIdentity, Millis, PhysicalOffset, QueueId, QueueOffset};
+use crate::protocol::ids::{BrokerIdentity, Millis, QueueId, QueueOffset};
 use crate::protocol::sys_flag::perm;
 use crate::protocol::topic_name;
-use crate::store::Patience;
+use crate::store::{Patience, Usage};
 
 use super::core::Core;
 use super::state::clients::Members;
@@ -53,8 +53,8 @@ pub struct Snapshot {
     pub consumers: Vec<ConsumerConnections>,
     /// How far the groups that are online are behind.
     pub lags: Vec<GroupLag>,
-    /// The store.
-    pub store: StoreFigures,
+    /// Positions and sizes of the store.
+    pub store: Usage,
     /// Sends the store refused.
     pub puts_failed: u64,
     /// Pulls that found nothing.
@@ -158,43 +158,6 @@ pub struct GroupLag {
     pub queueing_millis: Option<i64>,
 }
 
-/// Positions and sizes of the store.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct StoreFigures {
-    /// The oldest byte of the log.
-    pub min: PhysicalOffset,
-    /// The end of the log.
-    pub max: PhysicalOffset,
-    /// Everything below is on disk.
-    pub flushed: PhysicalOffset,
-    /// Everything below can be read through the consume queues.
-    pub dispatched: PhysicalOffset,
-    /// Store time of the oldest message; `None` when there is none or its record is not in memory.
-    pub earliest: Option<Millis>,
-    /// Used share of the commit log's file system, 0 to 1.
-    pub disk_used: f64,
-}
-
-impl StoreFigures {
-    /// Bytes of the log (`rocketmq_storage_size_bytes`, for this broker alone).
-    #[must_use]
-    pub fn bytes(&self) -> i64 {
-        self.max - self.min
-    }
-
-    /// `rocketmq_storage_flush_behind_bytes`.
-    #[must_use]
-    pub fn flush_behind(&self) -> i64 {
-        self.max - self.flushed
-    }
-
-    /// `rocketmq_storage_dispatch_behind_bytes`.
-    #[must_use]
-    pub fn dispatch_behind(&self) -> i64 {
-        self.max - self.dispatched
-    }
-}
-
 impl Core {
     /// The broker's figures now.
     #[must_use]
@@ -214,7 +177,7 @@ impl Core {
             producers: producers(self.producers.iter().map(|(_, members)| members)),
             consumers: self.consumer_connections(),
             lags: self.lags(now),
-            store: self.store_figures(),
+            store: self.view.usage(),
             puts_failed: self.stats.put_failed,
             pulls_missed: self.stats.missed.total(),
             put_latency: self.stats.put_latency.clone(),
@@ -330,18 +293,6 @@ impl Core {
             }
         }
         lag
-    }
-
-    fn store_figures(&self) -> StoreFigures {
-        let figures = self.view.figures();
-        StoreFigures {
-            min: figures.min,
-            max: figures.written,
-            flushed: figures.flushed,
-            dispatched: figures.dispatched,
-            earliest: self.view.earliest_time(Patience::CachedOnly).ok().flatten(),
-            disk_used: figures.disk_used,
-        }
     }
 
     /// How long ago a message was stored, when its record is in memory.

@@ -5,14 +5,22 @@
 //!                                  -> Err(Error): Error::to_response, the one map of errors to codes
 //! ```
 
+mod admin;
+mod broker_admin;
 pub mod client;
+pub mod consume_queue_admin;
+mod forward;
+mod group_admin;
 pub mod lock;
 pub mod offset;
 pub mod pull;
 pub mod query;
+mod runtime_info;
 pub mod send;
 pub mod send_back;
 pub mod stats_admin;
+mod topic_admin;
+pub mod topic_attributes;
 
 use crate::protocol::body::group::SubscriptionGroupConfig;
 use crate::protocol::codes::{request, response};

@@ -175,7 +175,7 @@ impl Core {
     }
 
     /// An operator has moved the group: the client goes on from there.
-    fn moved(&self, pull: &Pull, next: QueueOffset) -> Command {
+    pub(super) fn moved(&self, pull: &Pull, next: QueueOffset) -> Command {
         self.empty_answer(pull, response::PULL_OFFSET_MOVED, "OFFSET_RESET", next)
     }
 

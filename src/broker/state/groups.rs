@@ -9,6 +9,7 @@ use crate::protocol::body::data_version::DataVersion;
 use crate::protocol::body::group::{SubscriptionGroupConfig, SubscriptionGroupTable};
 use crate::protocol::ids::Millis;
 use crate::protocol::json;
+use crate::protocol::sys_flag::perm;
 use crate::protocol::topic_name;
 
 /// Groups per broker; names come from the network.
@@ -142,10 +143,27 @@ impl Groups {
         removed
     }
 
-    /// Whether an operator has forbidden the group to read the topic (bit 0, Java: `PermName.INDEX_PERM_READ`).
+    /// Whether an operator has forbidden the group to read the topic (the read bit, Java: `PermName.INDEX_PERM_READ`).
     #[must_use]
     pub fn is_reading_forbidden(&self, group: &str, topic: &str) -> bool {
-        self.forbidden.get(group).and_then(|topics| topics.get(topic)).is_some_and(|bits| bits & 0b100 != 0)
+        self.forbidden.get(group).and_then(|topics| topics.get(topic)).is_some_and(|bits| perm::is_readable(*bits))
+    }
+
+    /// Forbids a group to read a topic, or allows it again.
+    pub fn forbid_reading(&mut self, now: Millis, group: &str, topic: &str, forbidden: bool) {
+        if self.is_reading_forbidden(group, topic) == forbidden {
+            return;
+        }
+        let topics = self.forbidden.entry(group.to_owned()).or_default();
+        let bits = topics.get(topic).copied().unwrap_or(0);
+        match if forbidden { bits | perm::READ } else { bits & !perm::READ } {
+            0 => topics.remove(topic),
+            bits => topics.insert(topic.to_owned(), bits),
+        };
+        if topics.is_empty() {
+            self.forbidden.remove(group);
+        }
+        self.changed(now);
     }
 
     /// All groups by name.

@@ -33,6 +33,10 @@ pub mod name {
 const SECONDS_MILLIS: i64 = 10_000;
 const MINUTES_MILLIS: i64 = 600_000;
 const HOUR_MILLIS: i64 = 3_600_000;
+/// The windows of `putTps` and its like.
+const RATE_MILLIS: [i64; 3] = [10_000, 60_000, 600_000];
+/// Samples every 10 s that reach back ten minutes.
+const RECENT_MAX: usize = 62;
 const FORGET_MILLIS: i64 = 2 * 24 * HOUR_MILLIS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,6 +218,21 @@ impl PutLatency {
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
+
+    /// A bound that the `share` (0 to 1) of all puts stays below, in milliseconds; the longest put for the last bucket.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    pub fn quantile(&self, share: f64) -> f64 {
+        let wanted = self.count() as f64 * share;
+        let mut seen = 0.0;
+        for (count, bound) in self.buckets.iter().zip(PUT_MILLIS_BOUNDS) {
+            seen += *count as f64;
+            if seen >= wanted {
+                return bound.min(self.max_millis) as f64;
+            }
+        }
+        self.max_millis as f64
+    }
 }
 
 /// Puts of one [`MessageKind`].
@@ -283,13 +302,30 @@ pub struct Stats {
     pub missed: Series,
     /// Sends refused by the store.
     pub put_failed: u64,
+    /// Bytes stored.
+    pub put_bytes: u64,
     /// How long sends took.
     pub put_latency: PutLatency,
+    /// The last ten minutes, oldest first.
+    recent: VecDeque<(Millis, Totals)>,
     /// Totals at the last two midnights, for "today" and "yesterday".
     mornings: Mornings,
     sampled_seconds: Millis,
     sampled_minutes: Millis,
     sampled_hour: Millis,
+}
+
+/// What was counted in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Messages stored.
+    pub put: u64,
+    /// Messages handed out.
+    pub got: u64,
+    /// Pulls that found messages.
+    pub found: u64,
+    /// Pulls that found none.
+    pub missed: u64,
 }
 
 /// Totals at midnight (`msgPutTotalYesterdayMorning` and its like).
@@ -364,6 +400,28 @@ impl Stats {
         self.mornings
     }
 
+    /// Per second over the last 10 s, 60 s and 600 s, or over what there is of them.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "rates for people")]
+    pub fn rates(&self, now: Millis, of: impl Fn(&Totals) -> u64) -> [f64; 3] {
+        let current = of(&self.totals());
+        RATE_MILLIS.map(|window| {
+            let start = self.recent.iter().rfind(|(at, _)| now.since(*at) >= window).or(self.recent.front());
+            let Some((at, then)) = start else { return 0.0 };
+            let millis = now.since(*at);
+            if millis <= 0 { 0.0 } else { (current - of(then)) as f64 * 1000.0 / millis as f64 }
+        })
+    }
+
+    fn totals(&self) -> Totals {
+        Totals {
+            put: self.put.total(),
+            got: self.got.total(),
+            found: self.found.total(),
+            missed: self.missed.total(),
+        }
+    }
+
     /// When the next sample is due.
     #[must_use]
     pub fn next_deadline(&self) -> Millis {
@@ -382,6 +440,10 @@ impl Stats {
             return;
         }
         self.sampled_seconds = now;
+        self.recent.push_back((now, self.totals()));
+        if self.recent.len() > RECENT_MAX {
+            self.recent.pop_front();
+        }
         if due.minutes {
             self.sampled_minutes = now;
         }

@@ -5,6 +5,7 @@
 
 pub mod assignment;
 pub mod connection;
+pub mod consume_queue;
 pub mod data_version;
 pub mod group;
 pub mod heartbeat;
