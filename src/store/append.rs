@@ -188,7 +188,7 @@ impl Writer {
 
     /// Bytes of all records of an append, if it may be stored.
     fn check(&self, append: &Append) -> Result<usize, AppendError> {
-        let body_max = self.shared.options.store.max_message_bytes;
+        let body_max = self.shared.settings().max_message_bytes;
         let mut size = 0;
         for message in &append.messages {
             layout::check_topic(&message.topic).map_err(AppendError::TopicInvalid)?;

@@ -35,6 +35,11 @@ impl Flush {
         Flush { policy, written: end, flushed: end, running: None, last: now, last_thorough: now, wanted: false }
     }
 
+    /// Takes over new intervals; how acknowledgements wait (`flushDiskType`) stays as it was at the start.
+    pub(super) fn reconfigure(&mut self, policy: Policy) {
+        self.policy = Policy { disk: self.policy.disk, ..policy };
+    }
+
     pub(super) fn written(&self) -> PhysicalOffset {
         self.written
     }

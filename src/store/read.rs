@@ -110,7 +110,8 @@ impl View {
     }
 
     fn messages_max(&self, request: &ReadRequest<'_>) -> usize {
-        let transfer = &self.shared.options.store.transfer;
+        let settings = self.shared.settings();
+        let transfer = &settings.transfer;
         request.max_messages.min(transfer.memory_messages.max(transfer.disk_messages) as usize).max(1)
     }
 
@@ -142,7 +143,8 @@ impl View {
         if selection.units.is_empty() {
             return false;
         }
-        let transfer = &self.shared.options.store.transfer;
+        let settings = self.shared.settings();
+        let transfer = &settings.transfer;
         let (bytes, messages) = if is_hot {
             (transfer.memory_bytes, transfer.memory_messages)
         } else {

@@ -1,6 +1,6 @@
 //! What the owner of a store, its jobs and its readers have in common.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use chrono::{Local, TimeZone};
@@ -10,12 +10,15 @@ use super::index::Index;
 use super::log::Log;
 use super::open_files::OpenFiles;
 use super::options::Options;
+use crate::config::StoreOptions;
 use crate::env::Disk;
 use crate::protocol::ids::{Millis, PhysicalOffset};
 
 /// The parts that many tasks use at a time.
 pub(super) struct Shared {
     pub(super) options: Options,
+    /// The options that may change at run time; `options.store` are those of the start.
+    settings: RwLock<Arc<StoreOptions>>,
     pub(super) files: Arc<OpenFiles>,
     pub(super) log: Log,
     pub(super) queues: Queues,
@@ -37,7 +40,9 @@ impl Shared {
         let log = Log::new(Arc::clone(&files), store.commit_log.clone(), options.segment_bytes(), first, end);
         let queues = Queues::new(Arc::clone(&files), store.consume_queue(), store.consume_queue_file_bytes);
         let index = Index::new(Arc::clone(&files), store.index_dir(), store.index.clone());
+        let settings = RwLock::new(Arc::new(options.store.clone()));
         Shared {
+            settings,
             files,
             log,
             queues,
@@ -48,6 +53,15 @@ impl Shared {
             disk_used: AtomicU64::new(0),
             options,
         }
+    }
+
+    /// The options as they are now.
+    pub(super) fn settings(&self) -> Arc<StoreOptions> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_settings(&self, settings: StoreOptions) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 
     pub(super) fn dispatched(&self) -> PhysicalOffset {

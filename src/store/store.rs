@@ -18,6 +18,7 @@ use super::recovery::Outcome;
 use super::retention;
 use super::shared::{Shared, index_file_name};
 use super::view::View;
+use crate::config::StoreOptions;
 use crate::env::{DeviceId, LockGuard};
 use crate::protocol::ids::{Millis, PhysicalOffset};
 
@@ -255,7 +256,7 @@ impl Store {
     fn settle_due(&self, now: Millis) -> bool {
         let unsettled = self.follow.dispatched() - self.upkeep.checkpoint.queues_position;
         let waited = now.since(self.upkeep.last_settle);
-        let interval = millis(self.shared.options.store.flush.consume_queue_thorough_interval);
+        let interval = millis(self.shared.settings().flush.consume_queue_thorough_interval);
         let due = unsettled >= SETTLE_BYTES_MAX || !(0..interval).contains(&waited);
         self.upkeep.settle_wanted || unsettled > 0 && due
     }
@@ -294,7 +295,7 @@ impl Store {
         if self.upkeep.surveying || !self.upkeep.segments_to_delete.is_empty() {
             return None;
         }
-        let interval = millis(self.shared.options.store.retention.clean_interval);
+        let interval = millis(self.shared.settings().retention.clean_interval);
         Some(self.upkeep.last_survey.map_or(Millis(0), |last| last.plus(interval)))
     }
 
@@ -306,7 +307,7 @@ impl Store {
         }
         let tails = (!self.upkeep.running && self.has_tails()).then(|| self.upkeep.last_tails.plus(TAIL_INTERVAL_MILLIS));
         let unsettled = self.follow.dispatched() > self.upkeep.checkpoint.queues_position;
-        let interval = millis(self.shared.options.store.flush.consume_queue_thorough_interval);
+        let interval = millis(self.shared.settings().flush.consume_queue_thorough_interval);
         let settle = (!self.upkeep.running && unsettled).then(|| self.upkeep.last_settle.plus(interval));
         [self.flush.deadline(), self.survey_deadline(), tails, settle].into_iter().flatten().min()
     }
@@ -406,7 +407,8 @@ impl Store {
 
     fn surveyed(&mut self, survey: &Survey, now: Millis, events: &mut Vec<Event>) {
         self.shared.set_disk_used(survey.space.used_ratio());
-        let retention = &self.shared.options.store.retention;
+        let settings = self.shared.settings();
+        let retention = &settings.retention;
         let used = survey.space.total.saturating_sub(survey.space.available);
         let written = self.shared.log.base_of(self.flush.flushed().min(self.follow.dispatched()));
         let decision = retention::decide(retention, &survey.segments, written, (used, survey.space.total), now);
@@ -425,6 +427,13 @@ impl Store {
     /// Files that are gone need no sync.
     fn forget_deleted_files(&mut self) {
         self.upkeep.unsynced_files.retain(|(_, file), queue| queue.first_file().is_none_or(|first| first <= *file));
+    }
+
+    /// Takes over the options that may change while the store is open: limits, intervals and retention. Paths and file
+    /// sizes stay those of the start, whatever `settings` says.
+    pub fn reconfigure(&mut self, settings: &StoreOptions) {
+        self.shared.set_settings(settings.clone());
+        self.flush.reconfigure(settings.flush.clone());
     }
 
     /// Forgets a topic's queues; its records stay in the log until retention.
