@@ -16,9 +16,11 @@
 
 pub mod container;
 
+pub mod dispatch;
+
 pub mod remoting;
 
-pub mod dispatch;
+pub mod broker;
 
 pub mod store;
 
@@ -29,7 +31,3 @@ pub mod protocol;
 pub mod env;
 
 pub mod config;
-
-pub mod store;
-
-pub mod broker;

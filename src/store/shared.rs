@@ -11,7 +11,7 @@ use super::log::Log;
 use super::open_files::OpenFiles;
 use super::options::Options;
 use crate::config::StoreOptions;
-use crate::env::Disk;
+use crate::env::{Disk, DiskSpace};
 use crate::protocol::ids::{Millis, PhysicalOffset};
 
 /// The parts that many tasks use at a time.
@@ -28,8 +28,9 @@ pub(super) struct Shared {
     pub(super) dispatched: AtomicI64,
     /// Store time of the newest appended record.
     pub(super) newest_time: AtomicI64,
-    /// Used share of the commit log's file system, as the bits of an f64.
-    disk_used: AtomicU64,
+    /// Space of the commit log's file system in bytes, as of the last look.
+    disk_total: AtomicU64,
+    disk_available: AtomicU64,
 }
 
 impl Shared {
@@ -50,7 +51,8 @@ impl Shared {
             flushed: AtomicI64::new(end),
             dispatched: AtomicI64::new(end),
             newest_time: AtomicI64::new(0),
-            disk_used: AtomicU64::new(0),
+            disk_total: AtomicU64::new(0),
+            disk_available: AtomicU64::new(0),
             options,
         }
     }
@@ -78,12 +80,16 @@ impl Shared {
         self.dispatched.store(end.0, Ordering::Release);
     }
 
-    pub(super) fn disk_used(&self) -> f64 {
-        f64::from_bits(self.disk_used.load(Ordering::Relaxed))
+    pub(super) fn disk(&self) -> DiskSpace {
+        DiskSpace {
+            total: self.disk_total.load(Ordering::Relaxed),
+            available: self.disk_available.load(Ordering::Relaxed),
+        }
     }
 
-    pub(super) fn set_disk_used(&self, ratio: f64) {
-        self.disk_used.store(ratio.to_bits(), Ordering::Relaxed);
+    pub(super) fn set_disk(&self, space: DiskSpace) {
+        self.disk_total.store(space.total, Ordering::Relaxed);
+        self.disk_available.store(space.available, Ordering::Relaxed);
     }
 }
 

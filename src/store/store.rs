@@ -406,7 +406,7 @@ impl Store {
     }
 
     fn surveyed(&mut self, survey: &Survey, now: Millis, events: &mut Vec<Event>) {
-        self.shared.set_disk_used(survey.space.used_ratio());
+        self.shared.set_disk(survey.space);
         let settings = self.shared.settings();
         let retention = &settings.retention;
         let used = survey.space.total.saturating_sub(survey.space.available);

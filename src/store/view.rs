@@ -11,6 +11,7 @@ use super::dispatch;
 use super::log::Patience;
 use super::record::{self, Found};
 use super::shared::Shared;
+use crate::env::DiskSpace;
 use crate::protocol::ids::{Millis, PhysicalOffset, QueueId, QueueOffset};
 use crate::protocol::java_hash;
 use crate::protocol::properties::key;
@@ -48,6 +49,8 @@ pub struct Usage {
     pub segments: i64,
     /// Used share of the commit log's disk, 0 to 1, as of the last look.
     pub disk_used_ratio: f64,
+    /// Space of that disk; zeros before the first look.
+    pub disk: DiskSpace,
     /// Store time of the oldest message, if it could be read at once.
     pub earliest_store_time: Option<Millis>,
     /// Store time of the newest message since start.
@@ -232,6 +235,7 @@ impl View {
         let written = log.written();
         let first = log.first();
         let segments = (written.0 - first.0 + log.segment_bytes() - 1) / log.segment_bytes();
+        let disk = self.shared.disk();
         let oldest = log.read_up_to(first, written, 76, Patience::CachedOnly).ok().flatten();
         Usage {
             first,
@@ -242,7 +246,8 @@ impl View {
             dispatch_behind_bytes: (written - dispatched).max(0),
             log_bytes: written - first,
             segments,
-            disk_used_ratio: self.shared.disk_used(),
+            disk_used_ratio: disk.used_ratio(),
+            disk,
             earliest_store_time: oldest.as_deref().and_then(store_time_of),
             newest_store_time: Millis(self.shared.newest_time.load(Ordering::Relaxed)),
             index_bytes: self.shared.index.bytes(),

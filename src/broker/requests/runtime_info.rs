@@ -84,7 +84,7 @@ impl Core {
         table.put("pageCacheLockTimeMills", 0);
         table.put("remainTransientStoreBufferNumbs", i32::MAX);
         table.put("remainHowManyDataToFlush", human_bytes(usage.flush_behind_bytes.unsigned_abs()));
-        let (total, free) = (human_bytes(usage.disk.total), human_bytes(usage.disk.free));
+        let (total, free) = (human_bytes(usage.disk.total), human_bytes(usage.disk.available));
         table.put("commitLogDirCapacity", format_args!("Total : {total}, Free : {free}."));
         table.put("commitLogDiskRatio", double(usage.disk_used_ratio));
         table.put(&format!("commitLogDiskRatio_{log}"), double(usage.disk_used_ratio));

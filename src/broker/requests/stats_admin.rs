@@ -22,6 +22,7 @@ use crate::protocol::headers::group_admin::{ConsumeStatsRequest, ProducerGroupRe
 use crate::protocol::headers::stats_admin::{BrokerConsumeStatsRequest, BrokerStatsRequest};
 use crate::protocol::headers::topic_admin::{ConsumeTimeSpanRequest, TopicRequest};
 use crate::protocol::ids::{Millis, QueueId, QueueOffset};
+use crate::protocol::record::{BodyCrc, RecordView};
 use crate::store::{Patience, ReadError, View};
 
 use super::consume_queue_admin::UnitsQuery;
@@ -88,12 +89,22 @@ impl StatsQuery {
             StatsQuery::Units(query) => query.run(view, patience),
             StatsQuery::Runtime(body) => {
                 let mut body = body.clone();
-                let earliest = view.earliest_time(patience)?.unwrap_or(Millis(-1));
+                let earliest = earliest_time(view, patience)?.unwrap_or(Millis(-1));
                 body.table.insert("earliestMessageTimeStamp".to_owned(), earliest.to_string());
                 Ok(ok_json(&body))
             }
         }
     }
+}
+
+/// The store time of the oldest message.
+fn earliest_time(view: &View, patience: Patience) -> Result<Option<Millis>, ReadError> {
+    let usage = view.usage();
+    if usage.earliest_store_time.is_some() || usage.first == usage.written {
+        return Ok(usage.earliest_store_time);
+    }
+    let record = view.record_at(usage.first, patience)?;
+    Ok(record.and_then(|record| Some(RecordView::parse(&record, BodyCrc::Trust).ok()?.store_timestamp)))
 }
 
 /// The time of the message consumed last in each queue; 0 when none was or it is gone.

@@ -1,6 +1,5 @@
 //! Topics: 17, 18, 21, 215, 300, 305, 343, 345, 351 (Java: `AdminBrokerProcessor`, `TopicConfigManager`).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::broker::action::{Action, ConfigFile, RequestId};
