@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::env::mailbox::{Receiver, Sender};
 use crate::config::Change;
+use crate::env::mailbox::{Receiver, Sender};
 use crate::env::{Disk, Env, Job, Share, TaskKind};
 use crate::protocol::command::Command;
 use crate::protocol::ids::Millis;
@@ -486,7 +486,9 @@ impl Actor {
         // Jobs under way still hold the store's files; the next start must not meet them.
         while self.under_way > 0 {
             match self.parts.inbound.recv().await {
-                Some(Inbound::Job(_) | Inbound::JobLost | Inbound::Event(Event::Persisted { .. })) => self.under_way -= 1,
+                Some(Inbound::Job(_) | Inbound::JobLost | Inbound::Event(Event::Persisted { .. })) => {
+                    self.under_way -= 1
+                }
                 Some(_) => {}
                 None => break,
             }

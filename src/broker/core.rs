@@ -95,8 +95,7 @@ impl Core {
         seed: u64,
     ) -> Result<Core, (ConfigFile, json::JsonError)> {
         let in_file = |file: ConfigFile| move |error| (file, error);
-        let topics =
-            Topics::load(loaded.topics.as_deref(), &config, now).map_err(in_file(ConfigFile::Topics))?;
+        let topics = Topics::load(loaded.topics.as_deref(), &config, now).map_err(in_file(ConfigFile::Topics))?;
         let groups = Groups::load(loaded.groups.as_deref(), now).map_err(in_file(ConfigFile::Groups))?;
         let offsets = loaded.consumer_offsets.as_deref().map(ConsumerOffsets::from_json).transpose();
         let offsets = offsets.map_err(in_file(ConfigFile::ConsumerOffsets))?.unwrap_or_default();
@@ -229,7 +228,14 @@ impl Core {
     }
 
     /// Counts a put of one or more messages of a topic.
-    pub(super) fn count_put(&mut self, now: Millis, topic: &Arc<str>, kind: MessageKind, messages: usize, bytes: usize) {
+    pub(super) fn count_put(
+        &mut self,
+        now: Millis,
+        topic: &Arc<str>,
+        kind: MessageKind,
+        messages: usize,
+        bytes: usize,
+    ) {
         let messages = messages as u64;
         self.stats.topic(topic).put(now, kind, messages, bytes as u64);
         self.stats.put.add(now, messages);
@@ -321,8 +327,7 @@ impl Core {
                 self.delays.arrived(arrival.queue, arrival.queue_offset, Millis(arrival.tags_code));
             }
             if !self.holds.is_empty() {
-                let woken =
-                    self.holds.wake(&arrival.topic, arrival.queue, arrival.queue_offset, arrival.tags_code);
+                let woken = self.holds.wake(&arrival.topic, arrival.queue, arrival.queue_offset, arrival.tags_code);
                 self.read_again(woken, actions);
             }
         }

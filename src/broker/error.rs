@@ -133,7 +133,9 @@ pub enum Error {
         group: String,
     },
     /// The group does not subscribe to the topic.
-    #[error("the consumer's subscription not exist, group: {group}, topic: {topic}; members of a group must subscribe to the same topics")]
+    #[error(
+        "the consumer's subscription not exist, group: {group}, topic: {topic}; members of a group must subscribe to the same topics"
+    )]
     SubscriptionNotExist {
         /// The group.
         group: String,

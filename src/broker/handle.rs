@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::env::mailbox::{Sender, TrySendError, oneshot};
 use crate::env::Panicked;
+use crate::env::mailbox::{Sender, TrySendError, oneshot};
 use crate::protocol::ids::BrokerIdentity;
 use crate::remoting::{Connection, Request, Service};
 

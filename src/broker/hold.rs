@@ -52,7 +52,7 @@ pub struct Pull {
 /// All held pulls of a broker.
 #[derive(Debug, Default)]
 pub struct Holds {
-    held: BTreeMap<RequestId, Box<Pull>>,
+    held: BTreeMap<RequestId, Pull>,
     by_queue: HashMap<(Arc<str>, QueueId), Vec<RequestId>>,
     by_deadline: BTreeSet<(Millis, RequestId)>,
 }
@@ -69,36 +69,35 @@ impl Holds {
         }
         self.by_queue.entry((Arc::clone(&pull.topic), pull.queue)).or_default().push(pull.to);
         self.by_deadline.insert((deadline, pull.to));
-        self.held.insert(pull.to, pull);
+        self.held.insert(pull.to, *pull);
         Ok(())
     }
 
     /// The pulls that a new message wakes: those of its queue that want its tag.
-    pub fn wake(&mut self, topic: &Arc<str>, queue: QueueId, offset: QueueOffset, tags_code: i64) -> Vec<Box<Pull>> {
+    pub fn wake(&mut self, topic: &Arc<str>, queue: QueueId, offset: QueueOffset, tags_code: i64) -> Vec<Pull> {
         let Some(waiting) = self.by_queue.get(&(Arc::clone(topic), queue)) else { return Vec::new() };
-        let wanted = |id: &&RequestId| {
-            self.held.get(id).is_some_and(|pull| offset >= pull.from && pull.tags.matches(tags_code))
-        };
+        let wanted =
+            |id: &&RequestId| self.held.get(id).is_some_and(|pull| offset >= pull.from && pull.tags.matches(tags_code));
         let ids: Vec<RequestId> = waiting.iter().filter(wanted).copied().collect();
         ids.into_iter().filter_map(|id| self.release(id)).collect()
     }
 
     /// The pulls whose time is over.
-    pub fn expired(&mut self, now: Millis) -> Vec<Box<Pull>> {
+    pub fn expired(&mut self, now: Millis) -> Vec<Pull> {
         let late: Vec<RequestId> =
             self.by_deadline.iter().take_while(|(deadline, _)| *deadline <= now).map(|(_, id)| *id).collect();
         late.into_iter().filter_map(|id| self.release(id)).collect()
     }
 
     /// Forgets the pulls of a closed connection; returns them so that their reply slots can go too.
-    pub fn forget(&mut self, connection: ConnectionId) -> Vec<Box<Pull>> {
+    pub fn forget(&mut self, connection: ConnectionId) -> Vec<Pull> {
         let gone: Vec<RequestId> =
             self.held.values().filter(|pull| pull.connection == connection).map(|pull| pull.to).collect();
         gone.into_iter().filter_map(|id| self.release(id)).collect()
     }
 
     /// Releases every pull of a topic (it was deleted) or all of them (the broker stops).
-    pub fn release_all(&mut self, topic: Option<&str>) -> Vec<Box<Pull>> {
+    pub fn release_all(&mut self, topic: Option<&str>) -> Vec<Pull> {
         let ids: Vec<RequestId> = self
             .held
             .values()
@@ -109,8 +108,8 @@ impl Holds {
     }
 
     /// Releases the pulls of a group that an operator has moved.
-    pub fn release_group(&mut self, topic: &str, group: &str) -> Vec<Box<Pull>> {
-        let of_group = |pull: &&Box<Pull>| *pull.topic == *topic && *pull.group == *group;
+    pub fn release_group(&mut self, topic: &str, group: &str) -> Vec<Pull> {
+        let of_group = |pull: &&Pull| *pull.topic == *topic && *pull.group == *group;
         let ids: Vec<RequestId> = self.held.values().filter(of_group).map(|pull| pull.to).collect();
         ids.into_iter().filter_map(|id| self.release(id)).collect()
     }
@@ -133,7 +132,7 @@ impl Holds {
         self.held.is_empty()
     }
 
-    fn release(&mut self, id: RequestId) -> Option<Box<Pull>> {
+    fn release(&mut self, id: RequestId) -> Option<Pull> {
         let mut pull = self.held.remove(&id)?;
         let deadline = pull.hold_until.take()?;
         self.by_deadline.remove(&(deadline, id));
@@ -169,7 +168,7 @@ mod tests {
         })
     }
 
-    fn ids(pulls: Vec<Box<Pull>>) -> Vec<u64> {
+    fn ids(pulls: Vec<Pull>) -> Vec<u64> {
         assert!(pulls.iter().all(|pull| pull.hold_until.is_none()), "a woken pull is not held again");
         pulls.iter().map(|pull| pull.to.0).collect()
     }

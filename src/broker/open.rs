@@ -66,8 +66,7 @@ pub async fn start(config: Arc<Broker>, env: &Env, progress: Arc<Progress>) -> R
     let (control, controls) = mailbox::bounded(CONTROL_LIMIT);
     let (results, inbound) = mailbox::bounded(RESULTS_LIMIT);
     let (announce, announcements) = watch::channel(core.announcement());
-    let readers =
-        Readers::new(store.view(), env.tasks.clone(), share.clone(), results.clone(), Arc::clone(&owner));
+    let readers = Readers::new(store.view(), env.tasks.clone(), share.clone(), results.clone(), Arc::clone(&owner));
     let parts = Parts {
         core,
         store,
@@ -94,7 +93,12 @@ fn open(
     seed: u64,
     progress: &Progress,
 ) -> Result<(Store, Core), StartError> {
-    let store = Store::open(store::Options::new(config.store.clone(), config.delay_levels.clone()), Arc::clone(disk), now, progress)?;
+    let store = Store::open(
+        store::Options::new(config.store.clone(), config.delay_levels.clone()),
+        Arc::clone(disk),
+        now,
+        progress,
+    )?;
     let folder = config.store.root.join("config");
     disk.create_dir(&folder).map_err(|error| unreadable(&folder, ConfigFile::Topics, &error))?;
     let loaded = Loaded {

@@ -55,13 +55,7 @@ impl Persistence {
     }
 
     /// A write has ended.
-    pub fn persisted(
-        &mut self,
-        now: Millis,
-        file: ConfigFile,
-        result: Result<(), String>,
-        actions: &mut Vec<Action>,
-    ) {
+    pub fn persisted(&mut self, now: Millis, file: ConfigFile, result: Result<(), String>, actions: &mut Vec<Action>) {
         let writing = self.files.entry(file).or_default();
         writing.busy = false;
         let waiting = std::mem::take(&mut writing.waiting);

@@ -151,8 +151,7 @@ impl Readers {
 
 fn read_queue(view: &View, pull: &Pull, patience: Patience) -> Result<Read, ReadError> {
     let wanted = |code: i64| pull.tags.matches(code);
-    let filter: Option<&(dyn Fn(i64) -> bool + Sync)> =
-        if pull.tags == TagFilter::All { None } else { Some(&wanted) };
+    let filter: Option<&(dyn Fn(i64) -> bool + Sync)> = if pull.tags == TagFilter::All { None } else { Some(&wanted) };
     let request = ReadRequest {
         topic: &pull.topic,
         queue: pull.queue,
@@ -194,4 +193,3 @@ fn offsets_of_time(
     };
     search.queues.iter().map(|queue| Ok((*queue, offset(*queue)?))).collect()
 }
-

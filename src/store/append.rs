@@ -179,7 +179,8 @@ impl Writer {
         self.write(&mut draft, &mut outcome, false);
         if let Some(failure) = &outcome.failure {
             let reason = failure.to_string();
-            let reason = if failure.is_disk_full() { AppendError::DiskFull(reason) } else { AppendError::Poisoned(reason) };
+            let reason =
+                if failure.is_disk_full() { AppendError::DiskFull(reason) } else { AppendError::Poisoned(reason) };
             let refused = |result: &&mut Result<_, _>| matches!(result, Err(AppendError::NotWritable));
             outcome.results.iter_mut().filter(refused).for_each(|result| *result = Err(reason.clone()));
         }

@@ -13,6 +13,9 @@ use super::open_files::{FileId, OpenFiles};
 use crate::env::{Disk, Entry, OpenMode};
 use crate::protocol::ids::{PhysicalOffset, QueueId};
 
+/// The queues of one topic.
+type TopicQueues = BTreeMap<QueueId, Arc<Queue>>;
+
 /// The queues by topic and id; readers find theirs without waiting for anything but another look-up.
 pub(super) struct Queues {
     files: Arc<OpenFiles>,
@@ -20,7 +23,7 @@ pub(super) struct Queues {
     /// Units of one file.
     file_units: i64,
     serial: AtomicU64,
-    table: RwLock<HashMap<Arc<str>, BTreeMap<QueueId, Arc<Queue>>>>,
+    table: RwLock<HashMap<Arc<str>, TopicQueues>>,
 }
 
 impl Queues {

@@ -89,12 +89,9 @@ fn enqueue(shared: &Shared, record: &RecordView<'_>, fill_gaps: bool) -> Result<
     match queue.push(record.queue_offset, unit, fill_gaps) {
         Pushed::Appended => Ok(Dispatched::Readable(arrival)),
         Pushed::Restarted => Ok(Dispatched::Restarted(arrival)),
-        Pushed::Gap { expected } => Err(Gap {
-            topic: record.topic.to_owned(),
-            queue: record.queue_id,
-            expected,
-            found: record.queue_offset,
-        }),
+        Pushed::Gap { expected } => {
+            Err(Gap { topic: record.topic.to_owned(), queue: record.queue_id, expected, found: record.queue_offset })
+        }
     }
 }
 

@@ -48,7 +48,9 @@ pub enum Error {
         path: PathBuf,
     },
     /// What the checkpoint says was flushed is not in the commit log any more, and nothing explains it.
-    #[error("the consume queue of {topic} queue {queue} has a gap: {expected} expected, the commit log goes on with {found}")]
+    #[error(
+        "the consume queue of {topic} queue {queue} has a gap: {expected} expected, the commit log goes on with {found}"
+    )]
     QueueGap {
         /// Topic.
         topic: String,

@@ -171,7 +171,8 @@ impl WriteTails {
             written.index = Some(shared.index.write(disk, self.index_name)?);
         }
         let Some(mut settle) = self.settle else { return Ok(()) };
-        let fresh = written.queues.iter().flat_map(|(queue, _, files)| files.iter().map(|file| (Arc::clone(queue), *file)));
+        let fresh =
+            written.queues.iter().flat_map(|(queue, _, files)| files.iter().map(|file| (Arc::clone(queue), *file)));
         settle.queue_files.extend(fresh);
         settle.index_files.extend(written.index.iter().flat_map(|index| index.touched.iter().copied()));
         written.settled = Some(settle.run(shared, disk, written.index.as_ref())?);

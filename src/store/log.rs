@@ -105,7 +105,8 @@ impl Log {
         let Ok(wanted) = i64::try_from(len) else { return Ok(None) };
         let base = self.base_of(position);
         let Some(end) = position.0.checked_add(wanted) else { return Ok(None) };
-        if position < self.first() || end > self.written().0 || end > base + self.segment_bytes || len > READ_BYTES_MAX {
+        if position < self.first() || end > self.written().0 || end > base + self.segment_bytes || len > READ_BYTES_MAX
+        {
             return Ok(None);
         }
         let file = match (self.files.cached(FileId::Segment(base)), patience) {

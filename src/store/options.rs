@@ -26,12 +26,7 @@ impl Options {
     /// Options with this program's own limits at their defaults.
     #[must_use]
     pub fn new(store: StoreOptions, delay_levels: DelayLevels) -> Options {
-        Options {
-            store,
-            delay_levels,
-            physical_memory_bytes: PHYSICAL_MEMORY_BYTES,
-            open_files_max: OPEN_FILES_MAX,
-        }
+        Options { store, delay_levels, physical_memory_bytes: PHYSICAL_MEMORY_BYTES, open_files_max: OPEN_FILES_MAX }
     }
 
     /// Bytes behind the end of the log that count as in memory (Java: `estimateInMemByCommitOffset`).

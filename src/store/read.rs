@@ -98,7 +98,8 @@ impl View {
             return Ok(Read::nothing(GetStatus::OffsetOverflowBadly, range.max, range));
         }
         // Without a filter every unit is a message, and no more are needed than messages are wanted.
-        let units_max = if request.filter.is_some() { UNITS_MAX.max(request.max_messages) } else { self.messages_max(request) };
+        let units_max =
+            if request.filter.is_some() { UNITS_MAX.max(request.max_messages) } else { self.messages_max(request) };
         let units = self.shared.queues.read(&queue, from.0, units_max, patience)?;
         if units.is_empty() {
             // Its file went with retention since the look at the range.

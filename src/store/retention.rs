@@ -141,7 +141,8 @@ mod tests {
     #[test]
     fn the_file_being_written_stays() {
         let now = Millis(1_700_000_000_000);
-        let old: Vec<_> = segments(now.0).into_iter().map(|s| SegmentAge { modified: Millis(0), ..s }).skip(4).collect();
+        let old: Vec<_> =
+            segments(now.0).into_iter().map(|s| SegmentAge { modified: Millis(0), ..s }).skip(4).collect();
         let decision = decide(&options(vec![]), &old, 550, (9_900, 10_000), now);
         assert_eq!(decision, Decision { delete: vec![400], disk_full: true });
     }

@@ -1,7 +1,7 @@
 //! What the owner of a store, its jobs and its readers have in common.
 
-use std::sync::{Arc, PoisonError, RwLock};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{Local, TimeZone};
 

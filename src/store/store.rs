@@ -247,8 +247,8 @@ impl Store {
     }
 
     fn tails_due(&self, now: Millis) -> bool {
-        let crowded = self.upkeep.tail_units >= TAIL_UNITS_MAX / 2
-            || self.shared.index.pending() >= index::PENDING_KEYS_MAX / 2;
+        let crowded =
+            self.upkeep.tail_units >= TAIL_UNITS_MAX / 2 || self.shared.index.pending() >= index::PENDING_KEYS_MAX / 2;
         let waited = now.since(self.upkeep.last_tails);
         self.has_tails() && (crowded || !(0..TAIL_INTERVAL_MILLIS).contains(&waited))
     }
@@ -305,7 +305,8 @@ impl Store {
         if self.poisoned.is_some() || self.stopping {
             return None;
         }
-        let tails = (!self.upkeep.running && self.has_tails()).then(|| self.upkeep.last_tails.plus(TAIL_INTERVAL_MILLIS));
+        let tails =
+            (!self.upkeep.running && self.has_tails()).then(|| self.upkeep.last_tails.plus(TAIL_INTERVAL_MILLIS));
         let unsettled = self.follow.dispatched() > self.upkeep.checkpoint.queues_position;
         let interval = millis(self.shared.settings().flush.consume_queue_thorough_interval);
         let settle = (!self.upkeep.running && unsettled).then(|| self.upkeep.last_settle.plus(interval));
@@ -413,7 +414,8 @@ impl Store {
         let written = self.shared.log.base_of(self.flush.flushed().min(self.follow.dispatched()));
         let decision = retention::decide(retention, &survey.segments, written, (used, survey.space.total), now);
         let limit = retention.disk_warning_percent;
-        let full = decision.disk_full.then(|| format!("more than {limit} % of it is used (diskSpaceWarningLevelRatio)"));
+        let full =
+            decision.disk_full.then(|| format!("more than {limit} % of it is used (diskSpaceWarningLevelRatio)"));
         self.set_disk_full(full, events);
         if let Some(last) = decision.delete.last() {
             let first = PhysicalOffset(last + self.shared.log.segment_bytes());
@@ -454,7 +456,8 @@ impl Store {
     /// Whether all that was appended is durable and readable, and no job is outstanding but those of upkeep.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        let idle = !self.flush.is_running() && !self.follow.is_reading() && !self.upkeep.running && !self.upkeep.surveying;
+        let idle =
+            !self.flush.is_running() && !self.follow.is_reading() && !self.upkeep.running && !self.upkeep.surveying;
         let done = self.flush.flushed() == self.flush.written() && self.follow.dispatched() == self.flush.written();
         idle && (done || self.poisoned.is_some())
     }

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::consume_queue::{Range, Unit};
-use super::error::{Error, ReadError};
 use super::dispatch;
+use super::error::{Error, ReadError};
 use super::log::Patience;
 use super::record::{self, Found};
 use super::shared::Shared;

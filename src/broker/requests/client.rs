@@ -29,8 +29,7 @@ impl Core {
         command: &Command,
         actions: &mut Vec<Action>,
     ) -> Result<Command, Error> {
-        let beat: HeartbeatData =
-            json::from_java(&command.body.to_bytes()).map_err(Error::body(command.code))?;
+        let beat: HeartbeatData = json::from_java(&command.body.to_bytes()).map_err(Error::body(command.code))?;
         let member = Member {
             client_id: beat.client_id.as_str().into(),
             language: command.language,
@@ -99,8 +98,7 @@ impl Core {
 
     /// CHECK_CLIENT_CONFIG: whether the broker can filter as the client wants.
     pub(super) fn check_client_config(&self, command: &Command) -> Result<Command, Error> {
-        let asked: CheckClientRequest =
-            json::from_java(&command.body.to_bytes()).map_err(Error::body(command.code))?;
+        let asked: CheckClientRequest = json::from_java(&command.body.to_bytes()).map_err(Error::body(command.code))?;
         let kind = asked.subscription_data.expression_type;
         if filter::is_tag_type(Some(&kind)) { Ok(ok()) } else { Err(Error::FilterUnsupported { kind }) }
     }
@@ -132,8 +130,7 @@ impl Core {
 }
 
 fn ids_changed(group: &Arc<str>) -> Command {
-    let mut command =
-        Command { code: request::NOTIFY_CONSUMER_IDS_CHANGED, flag: FLAG_ONEWAY, ..Command::default() };
+    let mut command = Command { code: request::NOTIFY_CONSUMER_IDS_CHANGED, flag: FLAG_ONEWAY, ..Command::default() };
     ConsumerGroupRequest { consumer_group: group }.encode(&mut command.ext);
     command
 }

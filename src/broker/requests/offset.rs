@@ -66,4 +66,3 @@ fn offset_answer(offset: QueueOffset) -> Command {
 fn not_found(reason: &str) -> Error {
     Error::NotFound { reason: reason.to_owned() }
 }
-

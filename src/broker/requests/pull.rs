@@ -165,8 +165,8 @@ impl Core {
     }
 
     /// Reads again for pulls that a message or their deadline has released.
-    pub(in crate::broker) fn read_again(&self, pulls: Vec<Box<Pull>>, actions: &mut Vec<Action>) {
-        actions.extend(pulls.into_iter().map(|pull| Action::Pull { pull }));
+    pub(in crate::broker) fn read_again(&self, pulls: Vec<Pull>, actions: &mut Vec<Action>) {
+        actions.extend(pulls.into_iter().map(|pull| Action::Pull { pull: Box::new(pull) }));
     }
 
     /// The answer to a held pull that ends without having been read again.

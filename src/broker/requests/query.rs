@@ -38,7 +38,7 @@ pub struct KeyLookup {
 }
 
 /// A lookup that is ready to run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Query {
     /// VIEW_MESSAGE_BY_ID.
     Message {

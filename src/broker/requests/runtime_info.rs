@@ -138,8 +138,19 @@ fn format_runtime(millis: i64) -> String {
 /// `StoreStatsService.putMessageDistributeTimeToString`.
 fn distribution(latency: &PutLatency) -> String {
     const NAMES: [&str; PUT_MILLIS_BOUNDS.len() + 1] = [
-        "[<=0ms]", "[0~10ms]", "[10~50ms]", "[50~100ms]", "[100~200ms]", "[200~500ms]", "[500ms~1s]", "[1~2s]",
-        "[2~3s]", "[3~4s]", "[4~5s]", "[5~10s]", "[10s~]",
+        "[<=0ms]",
+        "[0~10ms]",
+        "[10~50ms]",
+        "[50~100ms]",
+        "[100~200ms]",
+        "[200~500ms]",
+        "[500ms~1s]",
+        "[1~2s]",
+        "[2~3s]",
+        "[3~4s]",
+        "[4~5s]",
+        "[5~10s]",
+        "[10s~]",
     ];
     let parts = NAMES.iter().zip(latency.buckets).map(|(name, count)| format!("{name}:{count} "));
     parts.collect()

@@ -127,7 +127,6 @@ impl Core {
         Ok((Arc::clone(name), Arc::clone(config)))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one request, each used once")]
     fn single(
         &mut self,
         now: Millis,

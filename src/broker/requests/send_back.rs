@@ -12,8 +12,8 @@ use crate::protocol::command::Command;
 use crate::protocol::headers::send::SendBackRequest;
 use crate::protocol::ids::{Millis, PhysicalOffset, QueueId};
 use crate::protocol::properties::{self, key};
-use crate::protocol::sys_flag::{self, perm};
 use crate::protocol::record::{BodyCrc, RecordView};
+use crate::protocol::sys_flag::{self, perm};
 use crate::protocol::topic_name;
 use crate::store::{Append, NewMessage};
 

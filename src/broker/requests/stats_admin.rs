@@ -132,7 +132,7 @@ fn time_span(
     consumed: QueueOffset,
     patience: Patience,
 ) -> Result<QueueTimeSpan, ReadError> {
-    let time = |offset| Ok(time_at(view, queue, offset, patience)?.unwrap_or(-1));
+    let time = |offset| time_at(view, queue, offset, patience).map(|time| time.unwrap_or(-1));
     let min_time_stamp = time(range.min_offset)?;
     let mut span = QueueTimeSpan {
         consume_time_stamp: if consumed.0 > 0 { time(consumed.0 - 1)? } else { min_time_stamp },
@@ -150,12 +150,7 @@ fn time_span(
 
 impl Core {
     /// GET_TOPIC_STATS_INFO.
-    pub(super) fn topic_stats(
-        &self,
-        to: RequestId,
-        command: &Command,
-        actions: &mut Vec<Action>,
-    ) -> Result<(), Error> {
+    pub(super) fn topic_stats(&self, to: RequestId, command: &Command, actions: &mut Vec<Action>) -> Result<(), Error> {
         let topic = TopicRequest::decode(&command.ext)?.topic;
         let (_, config) = self.topics.get(topic).ok_or_else(|| not_here(topic))?;
         let queues = config.write_queue_nums.max(config.read_queue_nums);
@@ -208,8 +203,7 @@ impl Core {
         actions: &mut Vec<Action>,
     ) -> Result<(), Error> {
         let header = BrokerConsumeStatsRequest::decode(&command.ext)?;
-        let mut body =
-            ConsumeStatsList { broker_addr: self.store_host().to_string(), ..ConsumeStatsList::default() };
+        let mut body = ConsumeStatsList { broker_addr: self.store_host().to_string(), ..ConsumeStatsList::default() };
         for (group, _) in self.groups.iter() {
             let mut per_topic = Vec::new();
             for topic in self.offsets.topics_of(group) {
@@ -277,9 +271,10 @@ impl Core {
     /// GET_CONSUMER_CONNECTION_LIST.
     pub(super) fn consumer_connection(&self, command: &Command) -> Result<Command, Error> {
         let name = ConsumerGroupRequest::decode(&command.ext)?.consumer_group;
-        let group = self.consumers.get(name).ok_or_else(|| Error::ConsumerNotOnline {
-            reason: format!("the consumer group[{name}] not online"),
-        })?;
+        let group = self
+            .consumers
+            .get(name)
+            .ok_or_else(|| Error::ConsumerNotOnline { reason: format!("the consumer group[{name}] not online") })?;
         Ok(ok_json(&ConsumerConnection {
             connection_set: connections(&group.members),
             consume_from_where: group.consume_from_where,

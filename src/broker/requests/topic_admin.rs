@@ -94,7 +94,8 @@ impl Core {
             }
         }
         if !perm::is_valid(topic.perm) {
-            let reason = format!("perm of topic {name} is {}, expected a sum of 4 read, 2 write, 1 inherit", topic.perm);
+            let reason =
+                format!("perm of topic {name} is {}, expected a sum of 4 read, 2 write, 1 inherit", topic.perm);
             return Err(Error::InvalidParameter { reason });
         }
         let current = self.topics.get(name).map(|(_, known)| &known.attributes);
@@ -104,7 +105,9 @@ impl Core {
 
     fn check_no_system_topic(&self, topic: &str) -> Result<(), Error> {
         if self.is_system_topic(topic) {
-            return Err(Error::InvalidParameter { reason: format!("The topic[{topic}] is conflict with system topic.") });
+            return Err(Error::InvalidParameter {
+                reason: format!("The topic[{topic}] is conflict with system topic."),
+            });
         }
         Ok(())
     }

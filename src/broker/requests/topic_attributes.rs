@@ -131,8 +131,16 @@ mod tests {
         check(None, "+message.type=FIFO,+queue.type=SimpleCQ", Ok("message.type=FIFO,queue.type=SimpleCQ"));
         check(None, "-message.type", Err("1 only add attribute is supported while creating topic. key: message.type"));
         check(None, "+colour=red", Err("1 unsupported key: colour"));
-        check(None, "message.type=FIFO", Err(r#"1 attribute format is wrong: "message.type=FIFO", expected +name=value or -name"#));
-        check(None, "+message.type", Err(r#"1 attribute format is wrong: "+message.type", expected +name=value or -name"#));
+        check(
+            None,
+            "message.type=FIFO",
+            Err(r#"1 attribute format is wrong: "message.type=FIFO", expected +name=value or -name"#),
+        );
+        check(
+            None,
+            "+message.type",
+            Err(r#"1 attribute format is wrong: "+message.type", expected +name=value or -name"#),
+        );
         check(None, "+reserve.time=1,+reserve.time=2", Err("1 key duplication: +reserve.time"));
     }
 

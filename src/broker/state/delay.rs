@@ -112,7 +112,7 @@ impl Delays {
     pub fn to_json(&self) -> Vec<u8> {
         let table = self.levels.iter().enumerate().filter(|(_, level)| level.durable.0 > 0);
         json::to_java(&DelayFile {
-            data_version: self.version.clone(),
+            data_version: self.version,
             offset_table: table.map(|(index, level)| ((index + 1).to_string(), level.durable.0)).collect(),
         })
     }

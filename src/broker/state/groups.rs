@@ -16,8 +16,14 @@ use crate::protocol::topic_name;
 pub const GROUPS_MAX: usize = 200_000;
 
 /// The groups that are there without being created (`SubscriptionGroupManager.init`).
-const SYSTEM_GROUPS: [&str; 6] =
-    ["TOOLS_CONSUMER", "FILTERSRV_CONSUMER", "SELF_TEST_C_GROUP", "CID_ONS-HTTP-PROXY", "CID_ONSAPI_PULL", "CID_ONSAPI_PERMISSION"];
+const SYSTEM_GROUPS: [&str; 6] = [
+    "TOOLS_CONSUMER",
+    "FILTERSRV_CONSUMER",
+    "SELF_TEST_C_GROUP",
+    "CID_ONS-HTTP-PROXY",
+    "CID_ONSAPI_PULL",
+    "CID_ONSAPI_PERMISSION",
+];
 
 /// All groups of a broker.
 #[derive(Debug, Default)]
@@ -44,8 +50,7 @@ impl Groups {
     /// When it is not such JSON.
     pub fn load(content: Option<&[u8]>, now: Millis) -> Result<Groups, json::JsonError> {
         let file: GroupsFile = content.map(json::from_java).transpose()?.unwrap_or_default();
-        let mut groups =
-            Groups { version: file.data_version, forbidden: file.forbidden_table, ..Groups::default() };
+        let mut groups = Groups { version: file.data_version, forbidden: file.forbidden_table, ..Groups::default() };
         for (name, mut group) in file.subscription_group_table {
             group.group_name.clone_from(&name);
             groups.table.insert(name.into(), Arc::new(group));
@@ -56,7 +61,8 @@ impl Groups {
                 groups.put(
                     now,
                     SubscriptionGroupConfig {
-                        consume_broadcast_enable: broadcast || SubscriptionGroupConfig::default().consume_broadcast_enable,
+                        consume_broadcast_enable: broadcast
+                            || SubscriptionGroupConfig::default().consume_broadcast_enable,
                         ..named(name)
                     },
                 );
@@ -69,7 +75,7 @@ impl Groups {
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         json::to_java(&GroupsFile {
-            data_version: self.version.clone(),
+            data_version: self.version,
             forbidden_table: self.forbidden.clone(),
             subscription_group_table: self.plain_table(),
         })
@@ -79,7 +85,7 @@ impl Groups {
     #[must_use]
     pub fn to_table(&self) -> SubscriptionGroupTable {
         SubscriptionGroupTable {
-            data_version: self.version.clone(),
+            data_version: self.version,
             forbidden_table: self.forbidden.clone(),
             subscription_group_table: self.plain_table(),
         }

@@ -33,7 +33,13 @@ pub struct Locks {
 
 impl Locks {
     /// Takes or renews what is free, expired or the client's own; returns the queues it holds now.
-    pub fn lock(&mut self, now: Millis, group: &str, client: &str, queues: &BTreeSet<LockedQueue>) -> BTreeSet<LockedQueue> {
+    pub fn lock(
+        &mut self,
+        now: Millis,
+        group: &str,
+        client: &str,
+        queues: &BTreeSet<LockedQueue>,
+    ) -> BTreeSet<LockedQueue> {
         let held = self.groups.entry(group.to_owned()).or_default();
         let mut granted = BTreeSet::new();
         for queue in queues {

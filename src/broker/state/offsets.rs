@@ -74,7 +74,7 @@ impl ConsumerOffsets {
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         json::to_java(&OffsetsFile {
-            data_version: self.version.clone(),
+            data_version: self.version,
             offset_table: table_to_file(&self.committed),
             pull_offset_table: table_to_file(&self.pulled),
         })

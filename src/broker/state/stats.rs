@@ -107,11 +107,7 @@ impl Series {
     /// The three windows.
     #[must_use]
     pub fn read(&self) -> BrokerStatsData {
-        BrokerStatsData {
-            stats_minute: self.minute.read(),
-            stats_hour: self.hour.read(),
-            stats_day: self.day.read(),
-        }
+        BrokerStatsData { stats_minute: self.minute.read(), stats_hour: self.hour.read(), stats_day: self.day.read() }
     }
 
     fn sample(&mut self, now: Millis, due: &Due) {
@@ -414,12 +410,7 @@ impl Stats {
     }
 
     fn totals(&self) -> Totals {
-        Totals {
-            put: self.put.total(),
-            got: self.got.total(),
-            found: self.found.total(),
-            missed: self.missed.total(),
-        }
+        Totals { put: self.put.total(), got: self.got.total(), found: self.found.total(), missed: self.missed.total() }
     }
 
     /// When the next sample is due.
@@ -456,10 +447,8 @@ impl Stats {
             });
         }
         let per_topic = self.topics.values_mut().flat_map(|stats| [&mut stats.put_nums, &mut stats.put_size]);
-        let per_group = self
-            .groups
-            .values_mut()
-            .flat_map(|stats| [&mut stats.get_nums, &mut stats.get_size, &mut stats.send_back]);
+        let per_group =
+            self.groups.values_mut().flat_map(|stats| [&mut stats.get_nums, &mut stats.get_size, &mut stats.send_back]);
         let totals = [&mut self.put, &mut self.got, &mut self.found, &mut self.missed];
         for series in per_topic.chain(per_group).chain(totals) {
             series.sample(now, &due);

@@ -64,7 +64,7 @@ impl Topics {
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         json::to_java(&TopicsFile {
-            data_version: self.version.clone(),
+            data_version: self.version,
             topic_config_table: self.table.iter().map(|(name, topic)| (name.to_string(), (**topic).clone())).collect(),
         })
     }
@@ -97,7 +97,7 @@ impl Topics {
             topic
         };
         TopicConfigTable {
-            data_version: self.version.clone(),
+            data_version: self.version,
             topic_config_table: self.table.iter().map(|(name, topic)| (name.to_string(), visible(topic))).collect(),
         }
     }
