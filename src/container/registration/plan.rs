@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! per NameServer and broker:   unknown --register ok--> registered --period--> register or query (322), again
-//!                                 ^  \-- failed: 1 s, 2 s, .. 10 s --/   |  topics changed: at once
+//!                                 ^  \-- failed: 1 s, 2 s, .. 5 s --/    |  topics changed: at once
 //!                                 +------- connection lost ----------+   |  removed: unregister, forget
 //! ```
 //!
@@ -20,7 +20,7 @@ use crate::protocol::ids::{BrokerIdentity, Millis};
 /// First pause after a failure.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 /// Longest pause between two tries; Java waits for its next period, 30 s.
-const RETRY_MAX: Duration = Duration::from_secs(10);
+const RETRY_MAX: Duration = Duration::from_secs(5);
 /// Bounds of `registerNameServerPeriod` (`BrokerController.startRegisterService`).
 const PERIOD_MIN: Duration = Duration::from_secs(10);
 const PERIOD_MAX: Duration = Duration::from_secs(60);
