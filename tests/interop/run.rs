@@ -49,7 +49,9 @@ fn client(class_path: &str, server: &Server, program: &str, arguments: &[&str], 
     let home = server.directory().join("client-home");
     fs::create_dir_all(&home).unwrap();
     let mut command = jvm(class_path);
+    // mqadmin consumerStatus leaves a directory where it was started.
     command
+        .current_dir(server.directory())
         .arg(format!("-Duser.home={}", home.display()))
         .arg(format!("-Dinterop.brokers={}", server.brokers.len()))
         .args(flags)

@@ -3,6 +3,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -209,12 +210,26 @@ final class Env {
         return messages.stream().map(Env::body).toList();
     }
 
-    /** Sends prefix0 .. prefix(n-1) to any queue, one after the other. */
+    /**
+     * Sends prefix0 .. prefix(n-1) to any queue, one after the other, and waits until all can be read: a Java broker
+     * answers a send before its consume queue has the message.
+     */
     List<SendResult> sendMany(String topic, String prefix, int n) throws Exception {
         List<SendResult> results = new ArrayList<>();
+        Map<MessageQueue, Long> ends = new HashMap<>();
         for (int i = 0; i < n; i++) {
-            results.add(producer.send(message(topic, "t", prefix + i)));
+            SendResult result = producer.send(message(topic, "t", prefix + i));
+            results.add(result);
+            ends.put(result.getMessageQueue(), result.getQueueOffset() + 1);
         }
+        eventually(n + " can be read", 60, () -> {
+            for (var end : ends.entrySet()) {
+                if (admin.maxOffset(end.getKey()) < end.getValue()) {
+                    return false;
+                }
+            }
+            return true;
+        });
         return results;
     }
 
@@ -232,6 +247,12 @@ final class Env {
             all.addAll(readQueue(consumer, queue));
         }
         return all;
+    }
+
+    /** Waits until a topic holds so many messages and reads them. */
+    List<MessageExt> readAll(String topic, long count) throws Exception {
+        eventually(count + " stored", 60, () -> stored(topic) >= count);
+        return readAll(topic);
     }
 
     static List<MessageExt> readQueue(DefaultMQPullConsumer consumer, MessageQueue queue) throws Exception {

@@ -25,7 +25,7 @@ final class Fields {
         long before = System.currentTimeMillis();
         SendResult sent = env.producer.send(message);
         long after = System.currentTimeMillis();
-        MessageExt m = env.readAll(topic).get(0);
+        MessageExt m = env.readAll(topic, 1).get(0);
         env.equal("topic", topic, m.getTopic());
         env.equal("broker", sent.getMessageQueue().getBrokerName(), m.getBrokerName());
         env.equal("queue id", sent.getMessageQueue().getQueueId(), m.getQueueId());
@@ -69,7 +69,7 @@ final class Fields {
         message.setKeys("schlüssel");
         message.putUserProperty("价", "№ 5 \uD83D\uDE00");
         env.producer.send(message);
-        MessageExt m = env.readAll(topic).get(0);
+        MessageExt m = env.readAll(topic, 1).get(0);
         env.equal("body", "Übung 😀 漢字", Env.body(m));
         env.equal("tags", "größe", m.getTags());
         env.equal("keys", "schlüssel", m.getKeys());
@@ -84,7 +84,7 @@ final class Fields {
             message.putUserProperty("property-" + i, "v".repeat(90));
         }
         env.producer.send(message);
-        MessageExt m = env.readAll(topic).get(0);
+        MessageExt m = env.readAll(topic, 1).get(0);
         int found = 0;
         for (int i = 0; i < 300; i++) {
             found += "v".repeat(90).equals(m.getUserProperty("property-" + i)) ? 1 : 0;

@@ -39,6 +39,7 @@ final class Pull {
         for (int i = 0; i < 20; i++) {
             env.producer.send(env.message(topic, i < 10 ? "x" : "y", "f" + i));
         }
+        env.readAll(topic, 20);
         DefaultMQPullConsumer consumer = env.pull(env.unique("g-filter"));
         MessageQueue queue = consumer.fetchSubscribeMessageQueues(topic).iterator().next();
         PullResult y = consumer.pull(queue, "y", 0, 32);

@@ -116,7 +116,7 @@ final class Send {
         env.eventually("all callbacks called", 60, () -> done.getCount() == 0);
         env.equal("errors", List.of(), errors);
         env.equal("distinct ids", 200, ids.size());
-        env.equal("bodies read back", expected("a", 200), new TreeSet<>(Env.bodies(env.readAll(topic))));
+        env.equal("bodies read back", expected("a", 200), new TreeSet<>(Env.bodies(env.readAll(topic, 200))));
     }
 
     private static void oneway(Env env) throws Exception {
@@ -142,7 +142,7 @@ final class Send {
         env.equal("status", SendStatus.SEND_OK, result.getSendStatus());
         env.equal("ids returned", 30, result.getMsgId().split(",").length);
         env.equal("offset ids returned", 30, result.getOffsetMsgId().split(",").length);
-        List<MessageExt> stored = new ArrayList<>(env.readAll(topic));
+        List<MessageExt> stored = new ArrayList<>(env.readAll(topic, 30));
         stored.sort(Comparator.comparingLong(MessageExt::getQueueOffset));
         env.equal("order", Env.bodies(messages), Env.bodies(stored));
         for (int i = 0; i < 30; i++) {
@@ -159,7 +159,7 @@ final class Send {
         String topic = env.topic("send-compressed", 1);
         String body = "compressible ".repeat(8000);
         env.producer.send(env.message(topic, "t", body));
-        MessageExt stored = env.readAll(topic).get(0);
+        MessageExt stored = env.readAll(topic, 1).get(0);
         env.equal("body", body.hashCode(), Env.body(stored).hashCode());
         env.that("stored small: " + stored.getStoreSize(), stored.getStoreSize() < 4096);
     }
@@ -175,7 +175,7 @@ final class Send {
         new Random(1).nextBytes(body);
         SendResult result = producer.send(new Message(topic, body));
         env.equal("4 MiB", SendStatus.SEND_OK, result.getSendStatus());
-        env.that("4 MiB read back", java.util.Arrays.equals(body, env.readAll(topic).get(0).getBody()));
+        env.that("4 MiB read back", java.util.Arrays.equals(body, env.readAll(topic, 1).get(0).getBody()));
         try {
             producer.send(new Message(topic, new byte[MAX_MESSAGE_SIZE + 1]));
             env.that("4 MiB + 1 refused", false);
@@ -200,7 +200,7 @@ final class Send {
         env.equal("write queues", 4, queues.getWriteQueueNums());
         env.equal("read queues", 4, queues.getReadQueueNums());
         env.equal("perm", 6, queues.getPerm());
-        env.equal("bodies read back", List.of("x"), Env.bodies(env.readAll(topic)));
+        env.equal("bodies read back", List.of("x"), Env.bodies(env.readAll(topic, 1)));
     }
 
     /**
@@ -228,7 +228,7 @@ final class Send {
                 }
             }
         }
-        for (MessageExt message : env.readAll(topic)) {
+        for (MessageExt message : env.readAll(topic, 12L * env.masters().size())) {
             MessageQueue queue = new MessageQueue(topic, message.getBrokerName(), message.getQueueId());
             if (!queue.toString().equals(Env.body(message))) {
                 env.equal("queue of the record", Env.body(message), queue.toString());
@@ -247,6 +247,6 @@ final class Send {
             used.computeIfAbsent(key, k -> new HashSet<>()).add(result.getMessageQueue());
         }
         env.that("one queue for one key", used.values().stream().allMatch(q -> q.size() == 1));
-        env.equal("stored", 40L, env.stored(topic));
+        env.equal("stored", 40, env.readAll(topic, 40).size());
     }
 }
