@@ -142,7 +142,7 @@ impl Core {
             Event::RecordRead { then, record } => self.record_read(now, then, record, actions),
             Event::DelayedRead { level, from, units } => self.delayed_read(now, level, from, units, actions),
             Event::OffsetsFound { search, offsets } => self.offsets_found(now, &search, offsets, actions),
-            Event::Flushed(flushed) => self.flushed(flushed, actions),
+            Event::Flushed(flushed) => self.flushed(now, flushed, actions),
             Event::Arrived(arrivals) => self.arrived(arrivals, actions),
             Event::Persisted { file, result } => self.files.persisted(now, file, result, actions),
             Event::StoreFailed { reason } => self.store_failed(&reason, actions),
@@ -183,7 +183,8 @@ impl Core {
     /// Runs after every batch of events: what time has brought, what must be saved or announced. `day` is the number of
     /// the local day.
     pub fn upkeep(&mut self, now: Millis, day: i64, actions: &mut Vec<Action>) {
-        for Stored { to, response } in self.waiters.expired(now) {
+        for Stored { to, response, since } in self.waiters.expired(now) {
+            self.stats.put_latency.add(now.since(since));
             actions.push(Action::Reply { to, response: requests::flush_timed_out(response) });
         }
         let expired = self.holds.expired(now);
@@ -265,8 +266,9 @@ impl Core {
         actions: &mut Vec<Action>,
     ) {
         if self.waits_for_flush() {
-            self.waiters.push(end, now.plus(self.sync_flush_timeout_millis()), Stored { to, response });
+            self.waiters.push(end, now.plus(self.sync_flush_timeout_millis()), Stored { to, response, since: now });
         } else {
+            self.stats.put_latency.add(0);
             actions.push(Action::Reply { to, response });
         }
     }
@@ -314,8 +316,9 @@ impl Core {
         }
     }
 
-    fn flushed(&mut self, flushed: PhysicalOffset, actions: &mut Vec<Action>) {
-        for Stored { to, response } in self.waiters.flushed(flushed) {
+    fn flushed(&mut self, now: Millis, flushed: PhysicalOffset, actions: &mut Vec<Action>) {
+        for Stored { to, response, since } in self.waiters.flushed(flushed) {
+            self.stats.put_latency.add(now.since(since));
             actions.push(Action::Reply { to, response });
         }
         self.delays.flushed(flushed);

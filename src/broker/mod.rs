@@ -29,6 +29,8 @@ mod readers;
 pub mod requests;
 pub mod snapshot;
 pub mod state;
+#[cfg(test)]
+mod testing;
 
 pub use handle::{Exit, Handle, Started};
 pub use open::{StartError, start};

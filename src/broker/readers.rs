@@ -149,7 +149,7 @@ impl Readers {
     }
 }
 
-fn read_queue(view: &View, pull: &Pull, patience: Patience) -> Result<Read, ReadError> {
+pub(super) fn read_queue(view: &View, pull: &Pull, patience: Patience) -> Result<Read, ReadError> {
     let wanted = |code: i64| pull.tags.matches(code);
     let filter: Option<&(dyn Fn(i64) -> bool + Sync)> = if pull.tags == TagFilter::All { None } else { Some(&wanted) };
     let request = ReadRequest {
@@ -163,7 +163,7 @@ fn read_queue(view: &View, pull: &Pull, patience: Patience) -> Result<Read, Read
     view.read(&request, patience)
 }
 
-fn delayed_units(
+pub(super) fn delayed_units(
     view: &View,
     level: usize,
     from: QueueOffset,
@@ -182,7 +182,7 @@ fn delayed_units(
     Ok(units)
 }
 
-fn offsets_of_time(
+pub(super) fn offsets_of_time(
     view: &View,
     search: &OffsetSearch,
     patience: Patience,

@@ -59,7 +59,7 @@ pub struct Snapshot {
     pub puts_failed: u64,
     /// Pulls that found nothing.
     pub pulls_missed: u64,
-    /// How long sends took from request to answer.
+    /// How long puts waited for the sync.
     pub put_latency: PutLatency,
     /// Pulls that wait for a message.
     pub held_pulls: usize,

@@ -19,6 +19,8 @@ mod runtime_info;
 pub mod send;
 pub mod send_back;
 pub mod stats_admin;
+#[cfg(test)]
+mod tests;
 mod topic_admin;
 pub mod topic_attributes;
 
@@ -41,6 +43,8 @@ pub struct Stored {
     pub to: RequestId,
     /// The answer when all is well.
     pub response: Command,
+    /// When its message was appended.
+    pub since: Millis,
 }
 
 /// The answer when the flush did not come in time: the message is stored and stays visible.

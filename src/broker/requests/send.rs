@@ -302,8 +302,9 @@ impl Core {
         let response = self.send_response(sent, &appended);
         if sent.wait && self.waits_for_flush() {
             let deadline = now.plus(self.sync_flush_timeout_millis());
-            self.waiters.push(appended.end, deadline, super::Stored { to, response });
+            self.waiters.push(appended.end, deadline, super::Stored { to, response, since: now });
         } else {
+            self.stats.put_latency.add(0);
             actions.push(Action::Reply { to, response });
         }
     }

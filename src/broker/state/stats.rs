@@ -185,7 +185,8 @@ impl Sizes {
 /// above them (Java: `StoreStatsService`).
 pub const PUT_MILLIS_BOUNDS: [i64; 12] = [0, 10, 50, 100, 200, 500, 1_000, 2_000, 3_000, 4_000, 5_000, 10_000];
 
-/// How long puts took, the sync included where the producer waited for it.
+/// How long puts waited for the sync; 0 where the producer did not. The append itself is a write to the page cache within the
+/// core's batch, which has one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PutLatency {
     /// Puts in each bucket of [`PUT_MILLIS_BOUNDS`] and above, not cumulated.

@@ -1,0 +1,6 @@
+//! Requests against a core on a real store: what is answered, what changes, what goes out.
+
+mod admin;
+mod clients;
+mod pulling;
+mod sending;
