@@ -22,7 +22,8 @@ pub type Job = Box<dyn FnOnce() + Send>;
 /// A job with its place in its share; the place is given back when the job has run, panicked or been dropped.
 struct Work {
     job: Job,
-    place: Place,
+    /// `None` when the job itself holds it.
+    place: Option<Place>,
 }
 
 /// The pool; a clone is another handle on the same threads. They end when the last handle is dropped.
@@ -100,16 +101,23 @@ impl Share {
     /// # Errors
     /// [`Refused`] with the job when the share's limit or the queue's is reached; it may be submitted again later.
     pub fn submit(&self, job: Job) -> Result<(), Refused> {
+        match self.take_place() {
+            Ok(place) => self.enqueue(Work { job, place: Some(place) }),
+            Err(full) => Err(Refused { full, job }),
+        }
+    }
+
+    fn take_place(&self) -> Result<Place, Full> {
         let waiting = self.busy.fetch_add(1, Ordering::AcqRel);
         let place = Place(Arc::clone(&self.busy));
-        let full = Full { waiting, limit: self.limit };
-        if waiting >= self.limit {
-            return Err(Refused { full, job });
-        }
-        match self.queue.try_send(Work { job, place }) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(work) | TrySendError::Disconnected(work)) => Err(Refused { full, job: work.job }),
-        }
+        if waiting >= self.limit { Err(Full { waiting, limit: self.limit }) } else { Ok(place) }
+    }
+
+    fn enqueue(&self, work: Work) -> Result<(), Refused> {
+        self.queue.try_send(work).map_err(|(TrySendError::Full(work) | TrySendError::Disconnected(work))| {
+            let full = Full { waiting: self.busy(), limit: self.limit };
+            Refused { full, job: work.job }
+        })
     }
 
     /// Runs a job on the pool and waits for its result.
@@ -118,11 +126,15 @@ impl Share {
     /// [`Full`] as with [`Share::submit`]; also when the job panicked.
     pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Full> {
         let (answer, result) = tokio::sync::oneshot::channel();
+        let place = self.take_place()?;
         let job = Box::new(move || {
+            let outcome = job();
+            // Before the answer: who has it may hand in the next job at once and must find the place free.
+            drop(place);
             // The caller may have gone; then nobody wants the result.
-            let _unwanted = answer.send(job());
+            let _unwanted = answer.send(outcome);
         });
-        self.submit(job).map_err(|refused| refused.full)?;
+        self.enqueue(Work { job, place: None }).map_err(|refused| refused.full)?;
         result.await.map_err(|_| Full { waiting: 0, limit: self.limit })
     }
 
