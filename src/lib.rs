@@ -16,9 +16,9 @@
 
 pub mod container;
 
-pub mod dispatch;
-
 pub mod remoting;
+
+pub mod dispatch;
 
 pub mod broker;
 
@@ -28,6 +28,8 @@ pub mod namesrv;
 
 pub mod protocol;
 
+pub mod config;
+
 pub mod env;
 
-pub mod config;
+pub mod observe;

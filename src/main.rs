@@ -1,17 +1,21 @@
 //! Arguments -> configuration -> container -> exit code.
 
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use mqcontainer::config::{self, Config, Outside, Warnings};
-use mqcontainer::env::{Disk, SystemDisk};
+use mqcontainer::container::{self, Exit};
+use mqcontainer::observe::{catalogue, logs};
 
 /// Bad configuration.
 const EXIT_CONFIG: u8 = 1;
+/// The process, or every broker of it, could not start.
+const EXIT_START: u8 = 2;
+/// Ended by a second signal, as a shell reports SIGINT.
+const EXIT_FORCED: u8 = 130;
 /// The file used when none is named; the built-in one when that is not there either.
 const DEFAULT_FILE: &str = "container.toml";
 
@@ -25,6 +29,9 @@ struct Arguments {
     /// The configuration: container.toml, or a Java container's .conf
     #[arg(short, long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// What is logged: a level or target=level,... (default: RUST_LOG, else info)
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -38,6 +45,9 @@ enum Command {
         /// Print every key with its default and meaning, as Markdown, instead
         #[arg(long)]
         keys: bool,
+        /// Print every metric with its labels and meaning, as Markdown, instead
+        #[arg(long, conflicts_with = "keys")]
+        metrics: bool,
     },
 }
 
@@ -45,26 +55,51 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let file = arguments.config.as_deref();
     match arguments.command.unwrap_or(Command::Run) {
-        Command::Run => check(file),
-        Command::Check { keys: false } => check(file),
-        Command::Check { keys: true } => print(&config::document()),
+        Command::Run => run(file, arguments.log.as_deref()),
+        Command::Check { keys: true, .. } => print(&config::document()),
+        Command::Check { metrics: true, .. } => print(&catalogue::document()),
+        Command::Check { .. } => check(file),
     }
 }
 
+fn run(file: Option<&Path>, log: Option<&str>) -> ExitCode {
+    let environment = std::env::var("RUST_LOG").ok();
+    if let Err(error) = logs::start(log, environment.as_deref()) {
+        eprintln!("error: {error}");
+        return ExitCode::from(EXIT_CONFIG);
+    }
+    let outside = container::outside();
+    match load(file, &outside) {
+        Ok((config, warnings)) => {
+            for warning in &warnings.0 {
+                tracing::warn!("{warning}");
+            }
+            match container::run(config, outside) {
+                Exit::Clean => ExitCode::SUCCESS,
+                Exit::NotStarted => ExitCode::from(EXIT_START),
+                Exit::Forced => ExitCode::from(EXIT_FORCED),
+            }
+        }
+        Err(errors) => refuse(&errors),
+    }
+}
+
+fn refuse(errors: &config::Errors) -> ExitCode {
+    for error in &errors.0 {
+        eprintln!("error: {error}");
+    }
+    ExitCode::from(EXIT_CONFIG)
+}
+
 fn check(file: Option<&Path>) -> ExitCode {
-    match load(file, &outside()) {
+    match load(file, &container::outside()) {
         Ok((config, warnings)) => {
             for warning in &warnings.0 {
                 eprintln!("warning: {warning}");
             }
             print(&config::summary(&config))
         }
-        Err(errors) => {
-            for error in &errors.0 {
-                eprintln!("error: {error}");
-            }
-            ExitCode::from(EXIT_CONFIG)
-        }
+        Err(errors) => refuse(&errors),
     }
 }
 
@@ -85,25 +120,4 @@ fn load(file: Option<&Path>, outside: &Outside) -> Result<(Config, Warnings), co
         read => read.map_err(|error| config::Errors::unreadable(path, &error))?,
     };
     Config::load(path, &content, outside)
-}
-
-/// The machine as the configuration sees it.
-fn outside() -> Outside {
-    Outside {
-        read: Box::new(|path| SystemDisk.read(path)),
-        var: Box::new(|name| std::env::var(name).ok()),
-        local_address: local_address(),
-        current_dir: std::env::current_dir().unwrap_or_default(),
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
-    }
-}
-
-/// The address this machine would send from to reach others; loopback when it has no route. Connecting a UDP socket sends nothing.
-fn local_address() -> IpAddr {
-    let routed = || {
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
-        Ok::<IpAddr, io::Error>(socket.local_addr()?.ip())
-    };
-    routed().unwrap_or(Ipv4Addr::LOCALHOST.into())
 }

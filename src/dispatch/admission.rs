@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::env::Clock;
 use crate::protocol::codes::{request, response};
 use crate::protocol::command::Command;
-use crate::remoting::{Connection, Gate, Request, Service};
+use crate::remoting::{Connection, Gate, Left, Request, Service, Ticket};
+
+use super::latency::{Latencies, Rpc};
 
 /// What a request competes with. Each lane has its own limits, so sends never starve heartbeats or administration, and
 /// held long polls never starve sends. Java separates them by thread pool.
@@ -96,23 +99,25 @@ struct LaneUse {
     refused: AtomicUsize,
 }
 
-/// Counts the requests of one broker, over all its ports, from arrival to answer.
-#[derive(Debug)]
+/// Counts and times the requests of one broker, over all its ports, from arrival to answer.
 pub struct Admission {
     lanes: [LaneUse; Lane::ALL.len()],
+    latencies: Latencies,
+    clock: Arc<dyn Clock>,
 }
 
 impl Admission {
     /// Nothing in flight.
     #[must_use]
-    pub fn new(limits: AdmissionLimits) -> Arc<Admission> {
+    pub fn new(limits: AdmissionLimits, clock: Arc<dyn Clock>) -> Arc<Admission> {
         let lane = |limits| LaneUse {
             limits,
             requests: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
         };
-        Arc::new(Admission { lanes: [lane(limits.send), lane(limits.fetch), lane(limits.control)] })
+        let lanes = [lane(limits.send), lane(limits.fetch), lane(limits.control)];
+        Arc::new(Admission { lanes, latencies: Latencies::default(), clock })
     }
 
     /// Requests of a lane that are not answered yet, and their bytes.
@@ -128,6 +133,12 @@ impl Admission {
         self.lanes[lane as usize].refused.load(Ordering::Relaxed)
     }
 
+    /// How long requests took.
+    #[must_use]
+    pub fn latencies(&self) -> &Latencies {
+        &self.latencies
+    }
+
     /// Counts a request in, or says why not. A single request is let in however big it is, so that none is refused for ever.
     fn enter(&self, lane: Lane, bytes: usize) -> Result<(), String> {
         let of_lane = &self.lanes[lane as usize];
@@ -137,7 +148,7 @@ impl Admission {
         if requests < requests_max && (requests == 0 || held + bytes <= bytes_max) {
             return Ok(());
         }
-        self.leave(lane as usize, bytes);
+        self.count_out(lane as usize, bytes);
         of_lane.refused.fetch_add(1, Ordering::Relaxed);
         let label = lane.label();
         let reason = if requests >= requests_max {
@@ -147,14 +158,20 @@ impl Admission {
         };
         Err(format!("[OVERLOAD]system busy, start flow control for a while: {reason}"))
     }
-}
 
-impl Gate for Admission {
-    fn leave(&self, lane: usize, bytes: usize) {
+    fn count_out(&self, lane: usize, bytes: usize) {
         let lane = &self.lanes[lane];
         let requests = lane.requests.fetch_sub(1, Ordering::Relaxed);
         let held = lane.bytes.fetch_sub(bytes, Ordering::Relaxed);
         assert!(requests > 0 && held >= bytes, "a request leaves that had not entered");
+    }
+}
+
+impl Gate for Admission {
+    fn leave(&self, ticket: &Ticket, left: Left) {
+        self.count_out(ticket.lane, ticket.bytes);
+        let took = self.clock.monotonic().saturating_sub(ticket.entered);
+        self.latencies.record(Rpc::new(ticket.code, left), took);
     }
 }
 
@@ -166,10 +183,12 @@ pub(super) struct Admitted {
 
 impl Service for Admitted {
     fn request(&self, mut request: Request) {
-        let lane = Lane::of(request.command.code);
-        match self.admission.enter(lane, request.reply.request_bytes()) {
+        let (code, bytes) = (request.command.code, request.reply.request_bytes());
+        let lane = Lane::of(code);
+        match self.admission.enter(lane, bytes) {
             Ok(()) => {
-                request.reply.pass(Arc::clone(&self.admission) as Arc<dyn Gate>, lane as usize);
+                let ticket = Ticket { lane: lane as usize, bytes, code, entered: self.admission.clock.monotonic() };
+                request.reply.pass(Arc::clone(&self.admission) as Arc<dyn Gate>, ticket);
                 self.service.request(request);
             }
             Err(remark) => request.reply.answer(Command {
@@ -188,6 +207,7 @@ impl Service for Admitted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::env::SystemClock;
 
     const LIMITS: AdmissionLimits = AdmissionLimits {
         send: LaneLimits { requests: 2, bytes: 100 },
@@ -203,13 +223,13 @@ mod tests {
 
     #[test]
     fn a_full_lane_refuses_and_its_neighbours_do_not() {
-        let admission = Admission::new(LIMITS);
+        let admission = Admission::new(LIMITS, Arc::new(SystemClock::new()));
         check(&admission, Lane::Send, 10, Ok(()));
         check(&admission, Lane::Send, 10, Ok(()));
         check(&admission, Lane::Send, 10, Err("the broker has 2 send requests in flight, limit 2"));
         check(&admission, Lane::Fetch, 10, Ok(()));
         check(&admission, Lane::Control, 10, Ok(()));
-        admission.leave(Lane::Send as usize, 10);
+        admission.count_out(Lane::Send as usize, 10);
         check(&admission, Lane::Send, 10, Ok(()));
         assert_eq!(admission.in_flight(Lane::Send), (2, 20));
         assert_eq!(admission.refused(Lane::Send), 1);
@@ -217,10 +237,10 @@ mod tests {
 
     #[test]
     fn bytes_count_too_but_one_request_always_fits() {
-        let admission = Admission::new(LIMITS);
+        let admission = Admission::new(LIMITS, Arc::new(SystemClock::new()));
         check(&admission, Lane::Send, 4000, Ok(()));
         check(&admission, Lane::Send, 1, Err("the broker holds 4000 bytes of send requests in flight, limit 100"));
-        admission.leave(Lane::Send as usize, 4000);
+        admission.count_out(Lane::Send as usize, 4000);
         check(&admission, Lane::Send, 60, Ok(()));
         check(&admission, Lane::Send, 41, Err("the broker holds 60 bytes of send requests in flight, limit 100"));
         check(&admission, Lane::Send, 40, Ok(()));

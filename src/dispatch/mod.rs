@@ -25,8 +25,10 @@ use crate::protocol::command::Command;
 use crate::remoting::{self, Counters, Service, Transport};
 
 mod admission;
+mod latency;
 
 pub use admission::{Admission, AdmissionLimits, Lane, LaneLimits};
+pub use latency::{LATENCY_BOUNDS_MILLIS, Latencies, Latency, Rpc, RpcResult};
 
 /// Why a port could not be opened.
 #[derive(Debug, thiserror::Error)]

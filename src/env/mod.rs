@@ -20,6 +20,7 @@ pub mod mailbox;
 mod pool;
 mod system_disk;
 mod tasks;
+mod usage;
 
 pub use calendar::{local_day, local_hour, local_timestamp};
 pub use clock::{Clock, SystemClock};
@@ -28,6 +29,7 @@ pub use entropy::{Entropy, SystemEntropy};
 pub use pool::{Full, IoPool, Job, Refused, Share};
 pub use system_disk::SystemDisk;
 pub use tasks::{Panicked, TaskKind, Tasks};
+pub use usage::Usage;
 
 /// The environment handed to every shell at start.
 #[derive(Clone)]

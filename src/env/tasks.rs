@@ -17,6 +17,8 @@ pub enum TaskKind {
     Connection,
     /// Watches the outgoing connections of one client. Cancel: drains and closes them.
     Outgoing,
+    /// Opens one broker's store and starts its actor. Cancel: ignored, it ends by itself. Error or panic: the start failed.
+    BrokerStart,
     /// Owns one broker. Cancel: ordered stop. Error or panic: the supervisor restarts the broker with back-off.
     BrokerActor,
     /// Reads messages for one pull. Cancel: ignored, it is short. Error: that pull is answered with an error.
@@ -25,8 +27,10 @@ pub enum TaskKind {
     NameServer,
     /// Registers brokers at NameServers. Cancel: unregisters and ends. Error: logged, tried again.
     Registration,
-    /// Starts, watches and restarts brokers. Cancel: stops all brokers in order.
+    /// Starts, watches and restarts one broker. Cancel: stops it in order.
     Supervisor,
+    /// Carries out one request to the container. Cancel: ignored, it ends by itself.
+    ContainerRequest,
     /// Serves the HTTP endpoint. Cancel: closes. Error: closes that connection.
     Http,
     /// Produces load in `mqcontainer bench`.

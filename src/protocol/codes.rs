@@ -297,6 +297,24 @@ pub mod version {
     pub const V5_3_1: i32 = 475;
     /// Java 5.5.0.
     pub const V5_5_0: i32 = 513;
+
+    const V4_0_0_SNAPSHOT: i32 = 212;
+    const HIGHER_VERSION: i32 = 612;
+
+    /// The enum name for labels. From 4.0.0 on every version has a snapshot and a release, one after the other, so names are
+    /// computed; what is older counts as one.
+    #[must_use]
+    pub fn name(ordinal: i32) -> String {
+        if ordinal < V4_0_0_SNAPSHOT {
+            return "V3".to_owned();
+        }
+        if ordinal >= HIGHER_VERSION {
+            return "HIGHER_VERSION".to_owned();
+        }
+        let number = (ordinal - V4_0_0_SNAPSHOT) / 2;
+        let suffix = if (ordinal - V4_0_0_SNAPSHOT) % 2 == 0 { "_SNAPSHOT" } else { "" };
+        format!("V{}_{}_{}{suffix}", 4 + number / 100, number / 10 % 10, number % 10)
+    }
 }
 
 /// Numbers of `LanguageCode`.
@@ -354,6 +372,14 @@ mod tests {
                 assert_eq!(restore_truncated_request(i32::from(code as i16)), code);
             }
         }
+    }
+
+    #[test]
+    fn versions_have_names() {
+        let names =
+            [-1, 212, version::V4_5_2, version::V4_9_3, version::V5_0_0, version::V5_5_0, 611, 612].map(version::name);
+        let expected = ["V3", "V4_0_0_SNAPSHOT", "V4_5_2", "V4_9_3", "V5_0_0", "V5_5_0", "V5_9_9", "HIGHER_VERSION"];
+        assert_eq!(names, expected);
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub use connection::{Connection, ConnectionId};
 pub use counters::{CloseReason, Counters};
 pub use limits::Limits;
 pub use listener::{BACKLOG, Listener, bind};
-pub use request::{Gate, ReplySlot, Request, Service};
+pub use request::{Gate, Left, ReplySlot, Request, Service, Ticket};
 pub use transport::Transport;
 
 use std::net::SocketAddr;

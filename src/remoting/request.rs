@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Connection;
 use crate::env::mailbox::oneshot;
@@ -31,8 +32,34 @@ pub struct Request {
 
 /// Something that counts requests until they are answered (`dispatch::Admission`).
 pub trait Gate: Send + Sync {
-    /// A request of `bytes` bytes that was let in under `lane` has been answered.
-    fn leave(&self, lane: usize, bytes: usize);
+    /// A request that was let in has been answered.
+    fn leave(&self, ticket: &Ticket, left: Left);
+}
+
+/// What a gate remembers of a request it let in; the slot carries it and looks at none of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// The gate's own number of what the request competes with.
+    pub lane: usize,
+    /// The length of the request's frame in bytes.
+    pub bytes: usize,
+    /// The request's code.
+    pub code: i32,
+    /// Monotonic time when it was let in.
+    pub entered: Duration,
+}
+
+/// How a request left its gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The answer's code.
+    pub response: i32,
+    /// Nobody wanted the answer.
+    pub oneway: bool,
+    /// The slot was dropped, nobody answered.
+    pub given_up: bool,
+    /// The answer waited for something to happen, see [`ReplySlot::suspend`].
+    pub suspended: bool,
 }
 
 /// Answers its request exactly once: by [`answer`](ReplySlot::answer), or, if it is dropped before, with code 1, so that
@@ -42,10 +69,11 @@ pub struct ReplySlot {
     opaque: i32,
     serialization: Serialization,
     oneway: bool,
+    suspended: bool,
     bytes: usize,
     /// Taken when answered.
     target: Option<Target>,
-    gate: Option<(Arc<dyn Gate>, usize)>,
+    gate: Option<(Arc<dyn Gate>, Ticket)>,
 }
 
 enum Target {
@@ -72,6 +100,7 @@ impl ReplySlot {
             opaque: request.opaque,
             serialization: request.serialization,
             oneway: request.is_oneway(),
+            suspended: false,
             bytes,
             target: Some(target),
             gate: None,
@@ -80,7 +109,13 @@ impl ReplySlot {
 
     /// Answers. Opaque, response flag, header codec, version and language are set here; a oneway request's answer is dropped.
     pub fn answer(mut self, response: Command) {
-        self.finish(response);
+        self.finish(response, false);
+    }
+
+    /// The answer waits for something to happen (a held long poll), so that its latency is told apart from others
+    /// (Java: `RemotingCommand.setSuspended`).
+    pub fn suspend(&mut self) {
+        self.suspended = true;
     }
 
     /// Whether the client wants no answer, so that none needs to be built.
@@ -96,17 +131,18 @@ impl ReplySlot {
     }
 
     /// Lets `gate` know when the request is answered. A slot passes one gate.
-    pub fn pass(&mut self, gate: Arc<dyn Gate>, lane: usize) {
+    pub fn pass(&mut self, gate: Arc<dyn Gate>, ticket: Ticket) {
         assert!(self.gate.is_none(), "a request passes one gate");
-        self.gate = Some((gate, lane));
+        self.gate = Some((gate, ticket));
     }
 
-    fn finish(&mut self, mut response: Command) {
+    fn finish(&mut self, mut response: Command, given_up: bool) {
         let Some(target) = self.target.take() else {
             return;
         };
-        if let Some((gate, lane)) = self.gate.take() {
-            gate.leave(lane, self.bytes);
+        if let Some((gate, ticket)) = self.gate.take() {
+            let (oneway, suspended) = (self.oneway, self.suspended);
+            gate.leave(&ticket, Left { response: response.code, oneway, given_up, suspended });
         }
         response.opaque = self.opaque;
         response.flag = FLAG_RESPONSE;
@@ -126,14 +162,9 @@ impl ReplySlot {
 impl Drop for ReplySlot {
     fn drop(&mut self) {
         if self.target.is_some() {
-            self.finish(Command {
-                code: response::SYSTEM_ERROR,
-                remark: Some(
-                    "the request was given up before it was answered, whoever worked on it is stopping or has failed; try again"
-                        .to_owned(),
-                ),
-                ..Command::default()
-            });
+            let remark = "the request was given up before it was answered, whoever worked on it is stopping or has failed; try again";
+            let code = response::SYSTEM_ERROR;
+            self.finish(Command { code, remark: Some(remark.to_owned()), ..Command::default() }, true);
         }
     }
 }

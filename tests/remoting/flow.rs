@@ -1,9 +1,11 @@
 //! Limits pause, refuse or close, and what is paused goes on.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mqcontainer::dispatch::{Admission, AdmissionLimits, Lane, LaneLimits};
+use mqcontainer::env::SystemClock;
 use mqcontainer::remoting::{CloseReason, Limits};
 
 use crate::harness::*;
@@ -127,7 +129,8 @@ async fn connections_beyond_the_limit_are_closed_at_once() {
 #[tokio::test]
 async fn a_busy_broker_refuses_sends_and_still_takes_heartbeats() {
     let lane = LaneLimits { requests: 2, bytes: 1 << 20 };
-    let admission = Admission::new(AdmissionLimits { send: lane, fetch: lane, control: lane });
+    let admission =
+        Admission::new(AdmissionLimits { send: lane, fetch: lane, control: lane }, Arc::new(SystemClock::new()));
     let server = Server::start_with(Limits::default(), Some(&admission));
     let mut peer = server.peer().await;
     let sends: Vec<_> = (0..3).map(|n| request(SEND, n, b"message")).collect();

@@ -1,0 +1,286 @@
+//! The life of one broker: started, watched, started again, stopped. One task for each broker, the same for every role.
+//!
+//! ```text
+//!           ports taken -> store opened -> door open -> registered
+//! Starting -------------------------------------------------------> Serving
+//!    ^  \--any step fails--> Failed(reason) <--ended by itself, panic--/  |
+//!    |                          |                                        | asked to stop
+//!    +------after a pause-------+                                        v
+//!                                        unregistered -> no more requests -> stopped -> Stopped
+//! ```
+//!
+//! Invariant: outside of Starting, Serving and Stopping nothing of the broker is left: no port, no lock, no registration.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::broker::action::Announcement;
+use crate::broker::{self, Exit, Started};
+use crate::config;
+use crate::env::{Env, TaskKind, Tasks};
+use crate::protocol::body::register::RegisterBrokerBody;
+use crate::protocol::body::topic::TopicConfigAndMapping;
+use crate::store::Progress;
+
+use super::ports::{Door, Ports};
+use super::registration::Registration;
+use super::restart::{Action, Event, Restart};
+use super::shared::Shared;
+use super::status::{Serving, State};
+
+/// What is done when the first start fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FirstFailure {
+    /// Try again: the broker is part of the configuration.
+    Retry,
+    /// Leave nothing behind: somebody waits for the answer of ADD_BROKER.
+    GiveUp,
+}
+
+/// The door to a life.
+#[derive(Clone)]
+pub(super) struct Life {
+    state: watch::Receiver<State>,
+    restarts: watch::Receiver<u64>,
+    tasks: Tasks,
+}
+
+impl Life {
+    /// Begins; the state can be watched from the first moment on.
+    pub(super) fn begin(shared: &Arc<Shared>, config: &Arc<config::Broker>, first: FirstFailure) -> Life {
+        let (state, states) = watch::channel(State::Starting { progress: Arc::default() });
+        let (restarts, restarted) = watch::channel(0);
+        let tasks = shared.lives.child();
+        let life = Living {
+            shared: Arc::clone(shared),
+            config: Arc::clone(config),
+            owner: config.identity.to_string().into(),
+            tasks: tasks.clone(),
+            state,
+            restarts,
+        };
+        let owner = Arc::clone(&life.owner);
+        drop(tasks.spawn(TaskKind::Supervisor, &owner, life.run(first)));
+        Life { state: states, restarts: restarted, tasks }
+    }
+
+    /// What it is doing now.
+    pub(super) fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// How often it was started again.
+    pub(super) fn restarts(&self) -> u64 {
+        *self.restarts.borrow()
+    }
+
+    /// Waits for the end of the first try and returns what came of it.
+    pub(super) async fn settled(&self) -> State {
+        let mut state = self.state.clone();
+        match state.wait_for(State::is_settled).await {
+            Ok(state) => state.clone(),
+            // The life ended without a word, which only a panic does.
+            Err(_) => State::Failed { reason: "its supervisor panicked, see the log".into(), restart_at: None },
+        }
+    }
+
+    /// Whether both are doors to one life.
+    pub(super) fn is(&self, other: &Life) -> bool {
+        self.state.same_channel(&other.state)
+    }
+
+    /// Asks the broker to stop and does not wait.
+    pub(super) fn ask_to_stop(&self) {
+        self.tasks.cancel();
+    }
+
+    /// Stops the broker in order, whatever it is doing, and returns when nothing of it is left.
+    pub(super) async fn stop(&self) {
+        self.tasks.cancel();
+        self.tasks.ended().await;
+    }
+}
+
+/// Why a broker does not run any more.
+enum Ended {
+    Asked,
+    Failed(String),
+}
+
+/// A broker that serves, with all that must be taken down again.
+struct Running {
+    started: Started,
+    ports: Ports,
+}
+
+struct Living {
+    shared: Arc<Shared>,
+    config: Arc<config::Broker>,
+    owner: Arc<str>,
+    tasks: Tasks,
+    state: watch::Sender<State>,
+    restarts: watch::Sender<u64>,
+}
+
+impl Living {
+    async fn run(self, first: FirstFailure) {
+        let mut restart = Restart::default();
+        let mut gives_up = first == FirstFailure::GiveUp;
+        loop {
+            let ended = match self.start().await {
+                Ok(running) => {
+                    gives_up = false;
+                    restart.apply(self.now(), Event::Serves);
+                    self.serve(running).await
+                }
+                Err(ended) => ended,
+            };
+            let Ended::Failed(reason) = ended else { break };
+            if !self.pause(&mut restart, &reason, gives_up).await {
+                return;
+            }
+            self.restarts.send_modify(|restarts| *restarts += 1);
+        }
+        self.state.send_replace(State::Stopped);
+    }
+
+    /// Shows the failure and waits; false when there is to be no further start.
+    async fn pause(&self, restart: &mut Restart, reason: &str, gives_up: bool) -> bool {
+        let now = self.now();
+        let Action::StartAt(at) = restart.apply(now, Event::Failed) else { return false };
+        let restart_at = (!gives_up).then_some(at);
+        self.state.send_replace(State::Failed { reason: reason.into(), restart_at });
+        if gives_up {
+            return false;
+        }
+        let pause = at.saturating_sub(now);
+        tracing::error!(broker = %self.owner, reason, restart_in_s = pause.as_secs(), "broker failed");
+        tokio::select! {
+            () = self.tasks.cancelled() => {
+                self.state.send_replace(State::Stopped);
+                false
+            }
+            () = tokio::time::sleep(pause) => true,
+        }
+    }
+
+    /// Ports, store, door, registration, in this order; takes down what it took when a step fails.
+    async fn start(&self) -> Result<Running, Ended> {
+        let began = self.now();
+        let progress = Arc::new(Progress::default());
+        self.state.send_replace(State::Starting { progress: Arc::clone(&progress) });
+        let door = Door::new(&self.config.identity, &progress);
+        let env = &self.shared.env;
+        let ports = Ports::open(&self.shared.dispatch, self.shared.bind, &self.owner, &self.config, &door, &env.clock)
+            .map_err(|error| Ended::Failed(error.to_string()))?;
+        let started = match start_broker(env, &self.owner, &self.config, &progress).await {
+            Ok(started) => started,
+            Err(reason) => {
+                ports.close().await;
+                return Err(Ended::Failed(reason));
+            }
+        };
+        if self.tasks.is_cancelled() {
+            tokio::join!(ports.close(), started.handle.stop());
+            return Err(Ended::Asked);
+        }
+        door.open(started.handle.clone());
+        let announcement = started.announcements.borrow().clone();
+        self.shared.registrar.update_and_wait(registration(&self.config, &announcement)).await;
+        let serving = Serving {
+            handle: started.handle.clone(),
+            admission: Arc::clone(ports.admission()),
+            ports: ports.counters(),
+            took: self.now().saturating_sub(began),
+            recovered: progress.records(),
+        };
+        tracing::info!(broker = %self.owner, recovered = serving.recovered, took_ms = serving.took.as_millis(), "broker serves");
+        self.state.send_replace(State::Serving(serving));
+        Ok(Running { started, ports })
+    }
+
+    /// Until it ends by itself or is asked to; everything is taken down then.
+    async fn serve(&self, running: Running) -> Ended {
+        let Running { mut started, ports } = running;
+        let failed = loop {
+            tokio::select! {
+                biased;
+                () = self.tasks.cancelled() => break None,
+                ended = &mut started.ended => break Some(match ended {
+                    Ok(Ok(Exit::Failed(reason))) => reason,
+                    Ok(Ok(Exit::Stopped)) => "it stopped although nobody asked it to".to_owned(),
+                    Ok(Err(panicked)) => panicked.to_string(),
+                    Err(error) => error.to_string(),
+                }),
+                Ok(()) = started.announcements.changed() => {
+                    let announcement = started.announcements.borrow_and_update().clone();
+                    self.shared.registrar.update(registration(&self.config, &announcement)).await;
+                }
+            }
+        };
+        self.state.send_replace(match &failed {
+            None => State::Stopping,
+            Some(reason) => State::Failed { reason: reason.as_str().into(), restart_at: None },
+        });
+        match failed {
+            None => {
+                self.shared.registrar.remove(&self.config.identity).await;
+                // Closing begins before stopping: what is accepted is answered, nothing new is read.
+                tokio::join!(ports.close(), started.handle.stop());
+                tracing::info!(broker = %self.owner, "broker stopped");
+                Ended::Asked
+            }
+            Some(reason) => {
+                // At once, not after the NameServers: clients must not wait for one that does not answer.
+                tokio::join!(ports.close(), self.shared.registrar.remove(&self.config.identity));
+                Ended::Failed(reason)
+            }
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.shared.env.clock.monotonic()
+    }
+}
+
+/// What the NameServers are to know of a broker.
+fn registration(config: &config::Broker, announcement: &Announcement) -> Registration {
+    let addresses = config.addresses;
+    let topics = TopicConfigAndMapping {
+        data_version: announcement.topics.data_version,
+        topic_config_table: announcement.topics.topic_config_table.clone(),
+        ..TopicConfigAndMapping::default()
+    };
+    Registration {
+        identity: announcement.identity.clone(),
+        address: SocketAddr::new(addresses.client, config.ports.main).to_string(),
+        ha_address: SocketAddr::new(addresses.ha, config.ports.ha).to_string(),
+        zone: None,
+        acting_master: false,
+        heartbeat: None,
+        period: config.registration.period,
+        timeout: config.registration.timeout,
+        force: config.registration.force,
+        body: RegisterBrokerBody { topic_config_serialize_wrapper: topics, ..RegisterBrokerBody::default() },
+    }
+}
+
+/// Starts the broker in a task of its own, so that a panic on the way is one of its failures and not its supervisor's.
+async fn start_broker(
+    env: &Env,
+    owner: &Arc<str>,
+    config: &Arc<config::Broker>,
+    progress: &Arc<Progress>,
+) -> Result<Started, String> {
+    let (config, progress, inner) = (Arc::clone(config), Arc::clone(progress), env.clone());
+    let task = async move { broker::start(config, &inner, progress).await };
+    match env.tasks.spawn(TaskKind::BrokerStart, owner, task).await {
+        Ok(Ok(Ok(started))) => Ok(started),
+        Ok(Ok(Err(error))) => Err(error.to_string()),
+        Ok(Err(panicked)) => Err(panicked.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,19 @@
+//! What the brokers of one container share.
+
+use std::net::IpAddr;
+
+use crate::dispatch::Dispatch;
+use crate::env::{Env, Tasks};
+
+use super::registration::Registrar;
+
+/// Handed to every life; nothing in it belongs to one broker.
+pub(super) struct Shared {
+    pub(super) env: Env,
+    pub(super) dispatch: Dispatch,
+    pub(super) registrar: Registrar,
+    /// Where all ports of brokers listen.
+    pub(super) bind: IpAddr,
+    /// The lives, so that the container can wait for their end.
+    pub(super) lives: Tasks,
+}

@@ -1,0 +1,102 @@
+//! A disk that fails the syncs of one folder while it is told to.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mqcontainer::env::{DeviceId, Disk, DiskSpace, Entry, File, LockGuard, OpenMode, SystemDisk};
+
+pub struct FaultyDisk {
+    pub folder: PathBuf,
+    pub fails: Arc<AtomicBool>,
+}
+
+struct FaultyFile {
+    file: Arc<dyn File>,
+    fails: Arc<AtomicBool>,
+}
+
+fn failure() -> io::Error {
+    io::Error::other("injected by the test")
+}
+
+impl Disk for FaultyDisk {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
+        let file = SystemDisk.open(path, mode)?;
+        if !path.starts_with(&self.folder) {
+            return Ok(file);
+        }
+        Ok(Arc::new(FaultyFile { file, fails: Arc::clone(&self.fails) }))
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        SystemDisk.read(path)
+    }
+
+    fn replace(&self, path: &Path, content: &[u8], keep_previous: Option<&Path>) -> io::Result<()> {
+        SystemDisk.replace(path, content, keep_previous)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        SystemDisk.remove(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        SystemDisk.remove_dir(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        SystemDisk.create_dir(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        SystemDisk.list(path)
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        SystemDisk.exists(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        SystemDisk.sync_dir(path)
+    }
+
+    fn space(&self, path: &Path) -> io::Result<DiskSpace> {
+        SystemDisk.space(path)
+    }
+
+    fn device(&self, path: &Path) -> io::Result<DeviceId> {
+        SystemDisk.device(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn LockGuard>> {
+        SystemDisk.lock(path)
+    }
+}
+
+impl File for FaultyFile {
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(offset, buffer)
+    }
+
+    fn try_read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<bool> {
+        self.file.try_read_exact_at(offset, buffer)
+    }
+
+    fn write_all_at(&self, offset: u64, buffer: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(offset, buffer)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        if self.fails.load(Ordering::SeqCst) { Err(failure()) } else { self.file.sync() }
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.file.size()
+    }
+
+    fn zero(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.file.zero(offset, len)
+    }
+}

@@ -1,0 +1,12 @@
+//! A container as operators and neighbours see it: real ports, real files, everything in one process.
+#![allow(clippy::disallowed_methods, reason = "tests stand outside of the program")]
+
+#[path = "../../examples/support/mod.rs"]
+mod support;
+
+mod admin;
+mod child;
+mod containment;
+mod faulty;
+mod pages;
+mod shutdown;

@@ -1,0 +1,38 @@
+//! Every example runs, says something and exits 0.
+#![allow(clippy::disallowed_methods, reason = "a test starts processes")]
+
+use std::process::Command;
+
+fn check(name: &str, says: &[&str]) {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["run", "--quiet", "--locked", "--example", name]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    let output = cargo.output().unwrap_or_else(|error| panic!("cargo does not run: {error}"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{name}: {}\n{text}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    for words in says {
+        assert!(text.contains(words), "{name} does not say {words:?}:\n{text}");
+    }
+}
+
+#[test]
+fn two_masters() {
+    check("two_masters", &["knows 2 masters", "hello 2 from broker-a", "hello 2 from broker-b", "both stopped"]);
+}
+
+#[test]
+fn java_conf() {
+    check("java_conf", &["the broker says brokerRole=ASYNC_MASTER", "read back [\"a message\"]"]);
+}
+
+#[test]
+fn add_remove() {
+    check("add_remove", &["has already been added", "it still has [\"to a broker that came later\"]"]);
+}
+
+#[test]
+fn scrape() {
+    check("scrape", &["/readyz 200", "\"state\": \"serving\"", "rocketmq_messages_in_total{"]);
+}
