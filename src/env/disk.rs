@@ -119,6 +119,6 @@ pub trait File: Send + Sync {
     /// Current length in bytes.
     fn size(&self) -> io::Result<u64>;
 
-    /// Writes zeros over a range (used to erase a torn tail).
+    /// Makes a range read as zeros and gives its space back where the file system can (used to erase a torn tail).
     fn zero(&self, offset: u64, len: u64) -> io::Result<()>;
 }

@@ -200,7 +200,8 @@ impl File for SystemFile {
         if len == 0 {
             return Ok(());
         }
-        let flags = FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE;
+        // A hole, not ZERO_RANGE: that would take up the disk space of a whole sparse file.
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         match rustix::fs::fallocate(&self.file, flags, offset, len) {
             Ok(()) => Ok(()),
             Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::INVAL) => self.write_zeros(offset, len),
@@ -210,14 +211,19 @@ impl File for SystemFile {
 }
 
 impl SystemFile {
-    /// For file systems that cannot zero a range.
+    /// For file systems without holes: writes only where something stands.
     fn write_zeros(&self, offset: u64, len: u64) -> io::Result<()> {
         let zeros = [0u8; 64 * 1024];
+        let mut found = [0u8; 64 * 1024];
+        let len = len.min(self.size()?.saturating_sub(offset));
         let mut done = 0;
         while done < len {
             let step = (len - done).min(zeros.len() as u64);
             let piece = usize::try_from(step).unwrap_or(zeros.len());
-            self.file.write_all_at(&zeros[..piece], offset + done)?;
+            self.file.read_exact_at(&mut found[..piece], offset + done)?;
+            if found[..piece] != zeros[..piece] {
+                self.file.write_all_at(&zeros[..piece], offset + done)?;
+            }
             done += step;
         }
         Ok(())

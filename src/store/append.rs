@@ -122,8 +122,8 @@ pub(super) struct Writer {
     end: PhysicalOffset,
     /// A failed write may have left bytes here; they must go before anything is written again.
     leftover: Option<(PhysicalOffset, usize)>,
-    /// Files that were made since the folder was synced.
-    created: bool,
+    /// Start of the newest file that is known to be there.
+    prepared: Option<i64>,
 }
 
 /// Records of one file that are encoded and not yet written.
@@ -137,7 +137,10 @@ struct Draft {
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, end: PhysicalOffset) -> Writer {
-        Writer { shared, file: None, buffer: BytesMut::new(), end, leftover: None, created: false }
+        // Recovery leaves the file that holds the end, if there is one, and no later file.
+        let base = shared.log.base_of(end);
+        let prepared = if base < end.0 { Some(base) } else { None };
+        Writer { shared, file: None, buffer: BytesMut::new(), end, leftover: None, prepared }
     }
 
     /// The end of the log.
@@ -145,9 +148,21 @@ impl Writer {
         self.end
     }
 
-    /// Whether files were made since the last call.
-    pub(super) fn take_created(&mut self) -> bool {
-        std::mem::take(&mut self.created)
+    /// The file to make before it is needed: the one of the end, or from the middle of a file on the next.
+    pub(super) fn file_wanted(&self) -> Option<i64> {
+        let base = self.shared.log.base_of(self.end);
+        let is_there = |base| self.prepared.is_some_and(|prepared| prepared >= base);
+        let next = base + self.shared.log.segment_bytes();
+        match is_there(base) {
+            false => Some(base),
+            true if self.end.0 - base > self.shared.log.segment_bytes() / 2 && !is_there(next) => Some(next),
+            true => None,
+        }
+    }
+
+    /// A file was made.
+    pub(super) fn prepared(&mut self, base: i64) {
+        self.prepared = self.prepared.max(Some(base));
     }
 
     /// Stores a batch.
@@ -303,8 +318,9 @@ impl Writer {
         {
             return Ok(Arc::clone(file));
         }
-        let file = self.shared.log.create(base)?;
-        self.created = true;
+        let is_there = self.prepared.is_some_and(|prepared| prepared >= base);
+        let file = if is_there { self.shared.log.open(base)? } else { self.shared.log.create(base)? };
+        self.prepared(base);
         self.file = Some((base, Arc::clone(&file)));
         Ok(file)
     }

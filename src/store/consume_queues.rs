@@ -180,6 +180,16 @@ impl Queues {
         open.sync().map_err(Error::io("sync", &path))
     }
 
+    /// The largest position that any queue points to.
+    pub(super) fn newest_physical(&self) -> Result<Option<PhysicalOffset>, Error> {
+        let mut newest = None;
+        for queue in self.all() {
+            let last = self.read_one(&queue, queue.range().max.0 - 1)?;
+            newest = newest.max(last.filter(|unit| !unit.is_blank()).map(|unit| unit.physical));
+        }
+        Ok(newest)
+    }
+
     /// Moves the beginning of a queue to its first unit that points at or behind `first`, and deletes files before it.
     pub(super) fn advance_min(&self, disk: &dyn Disk, queue: &Queue, first: PhysicalOffset) -> Result<(), Error> {
         let range = queue.range();
@@ -329,15 +339,17 @@ impl Queues {
         Ok(row)
     }
 
-    /// The files with their offsets, by offset; an empty newest file is a leftover of a crash and deleted, as Java does.
+    /// The files with their offsets, by offset. An empty file was made and lost its length in a crash: nothing in it or behind
+    /// it was ever durable, so these go, and the log fills them again.
     fn entries_of(&self, disk: &dyn Disk, queue: &Queue) -> Result<Vec<(i64, Entry)>, Error> {
         let dir = self.queue_dir(queue);
         let entries = disk.list(&dir).map_err(Error::io("list", &dir))?;
         let offset = |entry: Entry| layout::parse_offset_name(&entry.name).map(|offset| (offset, entry));
         let mut files: Vec<_> = entries.into_iter().filter(|entry| !entry.is_dir).filter_map(offset).collect();
         files.sort_unstable_by_key(|(offset, _)| *offset);
-        if let Some((_, newest)) = files.pop_if(|(_, newest)| newest.len == 0) {
-            let path = dir.join(newest.name);
+        let whole = files.iter().position(|(_, entry)| entry.len == 0).unwrap_or(files.len());
+        for (_, entry) in files.drain(whole..).rev() {
+            let path = dir.join(entry.name);
             disk.remove(&path).map_err(Error::io("delete", &path))?;
         }
         Ok(files)

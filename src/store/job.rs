@@ -30,8 +30,10 @@ pub struct JobDone {
 }
 
 pub(super) enum Work {
-    /// Make the log durable from one position to another; also its folder, when files were made.
-    SyncLog { from: PhysicalOffset, to: PhysicalOffset, folder: bool },
+    /// Make the log durable from one position to another.
+    SyncLog { from: PhysicalOffset, to: PhysicalOffset },
+    /// Make a file of the log before it is needed.
+    CreateSegment { base: i64 },
     /// Bring memory into the queue and index files.
     WriteTails(WriteTails),
     /// Read the log again for dispatch: memory had no room to keep it.
@@ -71,6 +73,7 @@ pub(super) struct Stop {
 
 pub(super) enum Done {
     SyncLog(Result<(), Error>),
+    CreateSegment(Result<i64, Error>),
     WriteTails(TailsWritten),
     ReadBack(Result<Option<Chunk>, Error>),
     Survey(Result<Survey, Error>),
@@ -106,6 +109,7 @@ impl Job {
     pub fn name(&self) -> &'static str {
         match self.work {
             Work::SyncLog { .. } => "sync log",
+            Work::CreateSegment { .. } => "create log file",
             Work::WriteTails(_) => "write queues",
             Work::ReadBack { .. } => "read log",
             Work::Survey => "survey disk",
@@ -119,7 +123,8 @@ impl Job {
     pub fn run(self, disk: &dyn Disk) -> JobDone {
         let shared = self.shared.as_ref();
         let done = match self.work {
-            Work::SyncLog { from, to, folder } => Done::SyncLog(sync_log(shared, disk, from, to, folder)),
+            Work::SyncLog { from, to } => Done::SyncLog(sync_log(shared, from, to)),
+            Work::CreateSegment { base } => Done::CreateSegment(shared.log.create(base).map(|_| base)),
             Work::WriteTails(tails) => Done::WriteTails(tails.run(shared, disk)),
             Work::ReadBack { from, to, len } => Done::ReadBack(read_back(shared, from, to, len)),
             Work::Survey => Done::Survey(survey(shared, disk)),
@@ -135,22 +140,12 @@ impl Job {
     }
 }
 
-pub(super) fn sync_log(
-    shared: &Shared,
-    disk: &dyn Disk,
-    from: PhysicalOffset,
-    to: PhysicalOffset,
-    folder: bool,
-) -> Result<(), Error> {
+pub(super) fn sync_log(shared: &Shared, from: PhysicalOffset, to: PhysicalOffset) -> Result<(), Error> {
     let log = &shared.log;
     let mut base = log.base_of(from);
     while base < to.0 {
         log.open(base)?.sync().map_err(Error::io("sync", &log.path_of(base)))?;
         base += log.segment_bytes();
-    }
-    if folder {
-        let dir = &shared.options.store.commit_log;
-        disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
     }
     Ok(())
 }
@@ -256,7 +251,7 @@ fn delete_topics(shared: &Shared, disk: &dyn Disk, topics: &[String]) -> Result<
 
 impl Stop {
     fn run(self, shared: &Shared, disk: &dyn Disk) -> Result<(), Error> {
-        sync_log(shared, disk, self.sync.0, self.sync.1, true)?;
+        sync_log(shared, self.sync.0, self.sync.1)?;
         if let Some(failure) = self.tails.run(shared, disk).failure {
             return Err(failure);
         }

@@ -84,10 +84,15 @@ impl Log {
         self.segment_bytes
     }
 
-    /// Makes the file that starts at `base` if it is not there, and opens it.
+    /// Makes the file that starts at `base`, and makes its name and length durable: a crash must not leave a later file
+    /// without this one.
     pub(super) fn create(&self, base: i64) -> Result<Arc<dyn File>, Error> {
         let len = u64::try_from(self.segment_bytes).unwrap_or(0);
-        self.files.get(FileId::Segment(base), &self.path_of(base), OpenMode::Create { len })
+        let path = self.path_of(base);
+        let file = self.files.get(FileId::Segment(base), &path, OpenMode::Create { len })?;
+        file.sync().map_err(Error::io("sync", &path))?;
+        self.files.sync_dir(&self.dir)?;
+        Ok(file)
     }
 
     /// Opens the file that starts at `base`.

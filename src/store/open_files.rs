@@ -42,6 +42,11 @@ impl OpenFiles {
         OpenFiles { disk, limit: limit.max(8), table: Mutex::default() }
     }
 
+    /// Makes the names in a folder durable.
+    pub(super) fn sync_dir(&self, dir: &Path) -> Result<(), Error> {
+        self.disk.sync_dir(dir).map_err(Error::io("sync", dir))
+    }
+
     /// The file if it is open.
     pub(super) fn cached(&self, id: FileId) -> Option<Arc<dyn File>> {
         let mut table = self.lock();

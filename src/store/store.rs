@@ -79,8 +79,9 @@ struct Upkeep {
     unsynced_index: BTreeSet<u64>,
     topics_to_delete: Vec<String>,
     segments_to_delete: Vec<i64>,
-    /// The log's folder has names that are not durable.
-    folder_unsynced: bool,
+    creating_segment: bool,
+    /// A log file that could not be made ahead: left to the append that needs it.
+    segment_failed: Option<i64>,
 }
 
 impl Store {
@@ -107,7 +108,8 @@ impl Store {
                 unsynced_index: unsynced_index.into_iter().collect(),
                 topics_to_delete: Vec::new(),
                 segments_to_delete: Vec::new(),
-                folder_unsynced: false,
+                creating_segment: false,
+                segment_failed: None,
             },
             device,
             shared,
@@ -137,7 +139,6 @@ impl Store {
             self.follow.keep(chunk);
         }
         self.flush.appended(self.writer.end());
-        self.upkeep.folder_unsynced |= self.writer.take_created();
         self.shared.newest_time.fetch_max(now.0, Ordering::Relaxed);
         if let Some(failure) = outcome.failure
             && !failure.is_disk_full()
@@ -198,8 +199,16 @@ impl Store {
         }
         if let Some((from, to)) = self.flush.due(now) {
             self.flush.started(to, now);
-            let folder = std::mem::take(&mut self.upkeep.folder_unsynced);
-            jobs.push(self.job(Work::SyncLog { from, to, folder }));
+            jobs.push(self.job(Work::SyncLog { from, to }));
+        }
+        if !self.upkeep.creating_segment
+            && !self.stopping
+            && let Some(base) = self.writer.file_wanted()
+            && self.upkeep.segment_failed != Some(base)
+        {
+            self.upkeep.creating_segment = true;
+            self.upkeep.segment_failed = Some(base);
+            jobs.push(self.job(Work::CreateSegment { base }));
         }
         if let Some((from, len)) = self.follow.start_read_back() {
             let to = self.flush.confirmed();
@@ -325,6 +334,14 @@ impl Store {
             Done::SyncLog(Err(error)) => {
                 self.flush.failed();
                 self.fail(error, &mut events);
+            }
+            Done::CreateSegment(result) => {
+                self.upkeep.creating_segment = false;
+                match result {
+                    Ok(base) => self.writer.prepared(base),
+                    // The append that needs the file tries again, and says why it cannot.
+                    Err(error) => tracing::warn!(%error, "cannot make the next log file"),
+                }
             }
             Done::ReadBack(Ok(chunk)) => self.follow.finish_read_back(chunk),
             Done::ReadBack(Err(error)) => {
@@ -456,8 +473,8 @@ impl Store {
     /// Whether all that was appended is durable and readable, and no job is outstanding but those of upkeep.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        let idle =
-            !self.flush.is_running() && !self.follow.is_reading() && !self.upkeep.running && !self.upkeep.surveying;
+        let upkeep = self.upkeep.running || self.upkeep.surveying || self.upkeep.creating_segment;
+        let idle = !self.flush.is_running() && !self.follow.is_reading() && !upkeep;
         let done = self.flush.flushed() == self.flush.written() && self.follow.dispatched() == self.flush.written();
         idle && (done || self.poisoned.is_some())
     }

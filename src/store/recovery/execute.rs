@@ -245,7 +245,7 @@ impl Recovery<'_> {
         self.erase_behind(end)?;
         if self.evidence.crashed {
             // A process crash leaves bytes in the page cache that nobody has synced.
-            job::sync_log(&self.shared, self.disk, start, end, true)?;
+            job::sync_log(&self.shared, start, end)?;
         }
         self.shared.log.set_written(end);
         self.shared.set_recovered(end);

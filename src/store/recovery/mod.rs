@@ -105,7 +105,7 @@ impl Store {
         }
         let lock = lock(&options, disk.as_ref())?;
         let device = disk.device(&store.commit_log).map_err(Error::io("look at", &store.commit_log))?;
-        let evidence = scan::scan(&options, disk.as_ref())?;
+        let evidence = scan::scan(&options, &disk)?;
         mark_running(&options, disk.as_ref())?;
         let recovered = execute::execute(options, &disk, &evidence, progress, now)?;
         progress.enter(Phase::Done);

@@ -18,6 +18,9 @@ pub(super) struct Evidence {
     pub(super) at_checkpoint: AtCheckpoint,
     /// Start and store time of the first record of each log file; looked at only when the checkpoint has no usable position.
     pub(super) segment_times: Vec<(i64, Option<Millis>)>,
+    /// The newest position in any queue; looked at only after a clean stop that left no position in the checkpoint, as Java
+    /// 5.5 does when it ran for less than a minute.
+    pub(super) newest_unit: Option<PhysicalOffset>,
     /// There is at least one folder of queues.
     pub(super) has_queues: bool,
 }
@@ -71,7 +74,10 @@ pub(super) fn plan(evidence: &Evidence) -> Plan {
             Plan { messages: evidence.checkpoint.messages, ..from(position.0) }
         }
         AtCheckpoint::Unknown => from(segment_before(evidence, position)),
-        AtCheckpoint::Outside => from(by_time(evidence)),
+        AtCheckpoint::Outside => match evidence.newest_unit {
+            Some(newest) => from(segment_before(evidence, newest + 1)),
+            None => from(by_time(evidence)),
+        },
     }
 }
 
@@ -110,6 +116,7 @@ mod tests {
             checkpoint,
             at_checkpoint,
             segment_times: vec![(100, Some(Millis(40))), (200, Some(Millis(50))), (300, Some(Millis(51)))],
+            newest_unit: None,
             has_queues: true,
         }
     }
@@ -139,6 +146,15 @@ mod tests {
         let mut torn = evidence(0, None, AtCheckpoint::Outside);
         torn.segment_times = vec![(100, Some(Millis(60))), (200, None), (300, None)];
         check(&torn, 100, None);
+    }
+
+    #[test]
+    fn after_a_clean_stop_the_queues_themselves_say_how_far_they_are() {
+        let mut clean = evidence(0, None, AtCheckpoint::Outside);
+        clean.newest_unit = Some(PhysicalOffset(300));
+        check(&clean, 300, None);
+        clean.newest_unit = Some(PhysicalOffset(299));
+        check(&clean, 200, None);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! What is on disk. Changes nothing but this: an empty newest log file, left by a crash between making and sizing it, goes.
 
+use std::sync::Arc;
+
 use super::super::checkpoint::Checkpoint;
 use super::super::error::Error;
 use super::super::layout;
 use super::super::options::Options;
 use super::super::record::{self, Found};
+use super::super::shared::Shared;
 use super::super::view::store_time_of;
 use super::plan::{AtCheckpoint, Evidence};
 use crate::env::{Disk, OpenMode};
@@ -14,7 +17,8 @@ use crate::protocol::record::BodyCrc;
 /// Bytes that hold the fixed part of any record.
 const HEAD_BYTES: usize = 91;
 
-pub(super) fn scan(options: &Options, disk: &dyn Disk) -> Result<Evidence, Error> {
+pub(super) fn scan(options: &Options, shared_disk: &Arc<dyn Disk>) -> Result<Evidence, Error> {
+    let disk = shared_disk.as_ref();
     let store = &options.store;
     let segments = segments(options, disk)?;
     let checkpoint = Checkpoint::load(disk, &store.checkpoint())?;
@@ -26,12 +30,15 @@ pub(super) fn scan(options: &Options, disk: &dyn Disk) -> Result<Evidence, Error
         segment_bytes: options.segment_bytes(),
         at_checkpoint: AtCheckpoint::Outside,
         segment_times: Vec::new(),
+        newest_unit: None,
         has_queues: queues.iter().any(|entry| entry.is_dir),
         checkpoint,
     };
     let position = checkpoint.queues_position;
     if position.0 > 0 && evidence.holds(position) {
         evidence.at_checkpoint = at_checkpoint(options, disk, position)?;
+    } else if !evidence.crashed && evidence.has_queues {
+        evidence.newest_unit = newest_unit(options, shared_disk, evidence.first)?;
     } else {
         for base in segments {
             let head = head(options, disk, PhysicalOffset(base))?;
@@ -69,6 +76,13 @@ fn segments(options: &Options, disk: &dyn Disk) -> Result<Vec<i64>, Error> {
         segments.push(base);
     }
     Ok(segments)
+}
+
+/// The newest position in any queue.
+fn newest_unit(options: &Options, disk: &Arc<dyn Disk>, first: i64) -> Result<Option<PhysicalOffset>, Error> {
+    let shared = Shared::new(options.clone(), Arc::clone(disk), first, first);
+    shared.queues.load(disk.as_ref(), PhysicalOffset(i64::MAX), PhysicalOffset(first))?;
+    shared.queues.newest_physical()
 }
 
 /// What stands where the checkpoint points to.

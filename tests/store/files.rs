@@ -1,0 +1,224 @@
+//! What lies on disk: Java's layout, and what happens when it is not as it should be.
+
+use mqcontainer::config::FlushDiskType;
+use mqcontainer::env::{Disk, OpenMode};
+use mqcontainer::protocol::ids::{PhysicalOffset, QueueId};
+use mqcontainer::store::{AppendError, Error, TopicError};
+
+use crate::disk::Crash;
+use crate::world::{QUEUE_FILE, SEGMENT, World, message, path};
+
+fn long(bytes: &[u8], at: usize) -> i64 {
+    i64::from_be_bytes(*bytes[at..].first_chunk().unwrap())
+}
+
+fn int(bytes: &[u8], at: usize) -> i32 {
+    i32::from_be_bytes(*bytes[at..].first_chunk().unwrap())
+}
+
+fn filled(flush: FlushDiskType) -> World {
+    let mut world = World::new(10, flush);
+    for number in 0..40 {
+        world.append_one("t", number % 2, 700).unwrap();
+    }
+    world.now += 30_000;
+    world.settle();
+    world.now += 30_000;
+    world.settle();
+    world
+}
+
+#[test]
+fn a_full_log_file_ends_with_a_blank_and_has_its_length() {
+    let world = filled(FlushDiskType::Async);
+    let first = world.disk.content(&path("commitlog/00000000000000000000")).unwrap();
+    assert_eq!(first.len() as u64, SEGMENT);
+    let last = world.model.iter().filter(|message| message.end <= SEGMENT as i64).next_back().unwrap();
+    let end = usize::try_from(last.end).unwrap();
+    assert_eq!(int(&first, end), i32::try_from(first.len() - end).unwrap());
+    assert_eq!(int(&first, end + 4), -875_286_124);
+    let second = world.disk.content(&path("commitlog/00000000000000008192")).unwrap();
+    assert_eq!(long(&second, 28), 8192, "PHYSICALOFFSET of the first record");
+}
+
+#[test]
+fn a_queue_file_has_units_of_position_size_and_tags_code() {
+    let world = filled(FlushDiskType::Async);
+    let file = world.disk.content(&path("consumequeue/t/0/00000000000000000000")).unwrap();
+    assert_eq!(file.len() as u64, QUEUE_FILE);
+    for (number, message) in world.model.iter().filter(|message| message.queue == 0).take(16).enumerate() {
+        assert_eq!(long(&file, number * 20), message.physical);
+        assert_eq!(i64::from(int(&file, number * 20 + 8)), message.end - message.physical);
+        // Java's hash of "tag0" is 3552214; the next tags differ in the last character.
+        let body = std::str::from_utf8(&message.body).unwrap();
+        let distinct: i64 = body.split(':').next().unwrap().parse().unwrap();
+        assert_eq!(long(&file, number * 20 + 12), 3_552_214 + distinct % 3);
+    }
+    assert!(world.disk.content(&path("consumequeue/t/0/00000000000000000320")).is_some());
+}
+
+#[test]
+fn a_queue_that_does_not_begin_at_zero_is_filled_with_blanks_and_survives() {
+    let mut world = filled(FlushDiskType::Async);
+    world.stop();
+    // Retention took the beginning of the log, and somebody deleted the queues.
+    world.disk.remove(&path("commitlog/00000000000000000000")).unwrap();
+    world.disk.remove_dir(&path("consumequeue")).unwrap();
+    world.open();
+    world.accept_end();
+    world.check();
+    world.now += 300;
+    world.settle();
+    let first = world.model.iter().find(|message| message.queue == 0 && message.physical >= SEGMENT as i64).unwrap();
+    let file = world.disk.content(&path("consumequeue/t/0/00000000000000000000")).unwrap();
+    assert!(first.offset > 0);
+    for number in 0..usize::try_from(first.offset).unwrap() {
+        assert_eq!((long(&file, number * 20), int(&file, number * 20 + 8), long(&file, number * 20 + 12)), (0, i32::MAX, 0));
+    }
+    assert_eq!(long(&file, usize::try_from(first.offset).unwrap() * 20), first.physical);
+    world.stop();
+    world.open();
+    world.check();
+}
+
+#[test]
+fn the_mark_of_a_running_broker_goes_only_after_everything_is_in_the_queues() {
+    let mut world = filled(FlushDiskType::Sync);
+    assert_eq!(world.disk.content(&path("abort")), Some(std::process::id().to_string().into_bytes()));
+    world.append_one("t", 0, 100).unwrap();
+    world.stop();
+    assert_eq!(world.disk.content(&path("abort")), None);
+    let checkpoint = world.disk.content(&path("checkpoint")).unwrap();
+    assert_eq!(checkpoint.len(), 4096);
+    let last = world.model.last().unwrap().clone();
+    assert_eq!((long(&checkpoint, 0), long(&checkpoint, 8)), (last.time, last.time));
+    assert_eq!(long(&checkpoint, 40), last.end);
+    world.open();
+    world.accept_end();
+    assert_eq!(world.store().written().0, last.end);
+    world.check();
+    world.check_keys();
+}
+
+#[test]
+fn a_store_is_open_once() {
+    let mut world = filled(FlushDiskType::Async);
+    assert!(matches!(world.try_open(), Err(Error::Locked { .. })));
+    world.stop();
+    world.open();
+}
+
+#[test]
+fn files_of_another_length_are_named() {
+    for (file, key) in [
+        ("commitlog/00000000000000008192", "mappedFileSizeCommitLog"),
+        ("consumequeue/t/0/00000000000000000000", "mappedFileSizeConsumeQueue"),
+    ] {
+        let mut world = filled(FlushDiskType::Async);
+        world.stop();
+        world.disk.open(&path(file), OpenMode::Create { len: SEGMENT + 1 }).unwrap();
+        let Err(Error::FileSize { path: named, actual, key: named_key, .. }) = world.try_open() else {
+            panic!("{file} is refused")
+        };
+        assert_eq!((named, actual, named_key), (path(file), SEGMENT + 1, key));
+    }
+}
+
+#[test]
+fn a_missing_log_file_is_named_and_an_empty_newest_one_is_a_leftover() {
+    let mut world = filled(FlushDiskType::Async);
+    world.stop();
+    let newest = world.model.last().unwrap().end / SEGMENT as i64 * SEGMENT as i64;
+    let leftover = path(&format!("commitlog/{:020}", newest + SEGMENT as i64));
+    world.disk.open(&leftover, OpenMode::Create { len: 0 }).unwrap();
+    world.open();
+    world.check();
+    world.stop();
+    world.disk.remove(&path("commitlog/00000000000000008192")).unwrap();
+    let Err(Error::MissingFile { path: named }) = world.try_open() else { panic!("a gap is refused") };
+    assert_eq!(named, path("commitlog/00000000000000008192"));
+}
+
+#[test]
+fn lost_queues_are_built_anew_from_the_log() {
+    for lost in ["consumequeue", "consumequeue/t", "consumequeue/t/1"] {
+        for crashed in [false, true] {
+            let mut world = filled(FlushDiskType::Async);
+            world.append_one("other", 0, 100).unwrap();
+            world.now += 30_000;
+            world.settle();
+            if crashed { world.crash(Crash::Process) } else { world.stop() }
+            world.disk.remove_dir(&path(lost)).unwrap();
+            world.open();
+            world.accept_end();
+            world.check();
+            world.now += 30_000;
+            world.settle();
+            world.stop();
+            world.open();
+            world.check();
+        }
+    }
+}
+
+#[test]
+fn without_a_log_the_queues_go_too() {
+    let mut world = filled(FlushDiskType::Async);
+    world.stop();
+    world.disk.remove_dir(&path("commitlog")).unwrap();
+    world.open();
+    world.model.clear();
+    world.flushed = 0;
+    world.check();
+    assert_eq!(world.store().written(), PhysicalOffset(0));
+    world.append_one("t", 0, 100).unwrap();
+    world.settle();
+    world.check();
+}
+
+#[test]
+fn a_deleted_topic_begins_anew_and_its_records_in_flight_stay_unseen() {
+    let mut world = World::new(11, FlushDiskType::Sync);
+    for _ in 0..3 {
+        world.append_one("t", 0, 100).unwrap();
+    }
+    world.settle();
+    world.append_one("t", 0, 100).unwrap();
+    world.append_one("u", 0, 100).unwrap();
+    world.store().delete_topic("t");
+    world.model.retain(|message| message.topic != "t");
+    world.append_one("t", 0, 100).unwrap();
+    world.settle();
+    world.now += 1_000;
+    world.settle();
+    world.check();
+    for crash in [Crash::Process, Crash::Power] {
+        world.crash(crash);
+        world.open();
+        world.accept_end();
+        world.check();
+        world.append_one("t", 0, 100).unwrap();
+        world.settle();
+    }
+}
+
+#[test]
+fn names_that_would_leave_the_folder_are_refused() {
+    let mut world = World::new(12, FlushDiskType::Async);
+    let batches = ["", "..", "a/b", "ok"].map(|topic| vec![message(topic, 0, b"x", "")]).to_vec();
+    let results = world.append(batches);
+    assert_eq!(results[0], Err(AppendError::TopicInvalid(TopicError::Empty)));
+    assert!(matches!(results[1], Err(AppendError::TopicInvalid(TopicError::Character(_)))));
+    assert!(matches!(results[2], Err(AppendError::TopicInvalid(TopicError::Character(_)))));
+    assert_eq!(results[3].as_ref().unwrap().queue_offset.0, 0);
+    assert_eq!(world.append(vec![vec![message("t", -1, b"x", "")]])[0], Err(AppendError::QueueInvalid(-1)));
+    assert_eq!(world.append(vec![vec![]])[0], Err(AppendError::Empty));
+    let long = vec![vec![message("t", 0, &[0; 4001], "")]];
+    assert_eq!(world.append(long)[0], Err(AppendError::MessageTooLarge { size: 4001, max: 4000 }));
+    let batch = vec![(0..4).map(|_| message("t", 0, &[0; 3000], "")).collect()];
+    assert!(matches!(world.append(batch)[0], Err(AppendError::MessageTooLarge { max: 8184, .. })));
+    let properties = "p".repeat(32_768);
+    let wide = vec![vec![message("t", 0, b"x", &properties)]];
+    assert_eq!(world.append(wide)[0], Err(AppendError::PropertiesTooLarge { size: 32_768 }));
+    assert_eq!(world.view().queue_range("t", QueueId(0)).max.0, 0);
+}

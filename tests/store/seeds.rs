@@ -1,0 +1,78 @@
+//! Random work, random crashes.
+
+use mqcontainer::config::FlushDiskType;
+
+use crate::disk::{Chance, Crash};
+use crate::world::{World, random_batches};
+
+/// Seeds of an ordinary run.
+const SEEDS: u64 = 300;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn seeds() {
+    let seeds = match number("STORE_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("STORE_SEEDS").unwrap_or(SEEDS),
+    };
+    for seed in seeds {
+        let outcome = std::panic::catch_unwind(|| live(seed));
+        assert!(outcome.is_ok(), "seed {seed}: repeat it with STORE_SEED={seed} cargo test --test store seeds");
+    }
+}
+
+/// Several lives of one store.
+fn live(seed: u64) {
+    let mut chance = Chance::new(seed);
+    let flush = if chance.percent(50) { FlushDiskType::Sync } else { FlushDiskType::Async };
+    let mut world = World::new(seed, flush);
+    let power = chance.percent(70);
+    for _ in 0..2 + chance.below(5) {
+        let steps = chance.below(120);
+        for _ in 0..steps {
+            step(&mut world, &mut chance);
+        }
+        if chance.percent(20) {
+            world.stop();
+        } else {
+            world.crash(if power { Crash::Power } else { Crash::Process });
+        }
+        world.open();
+        world.accept_end();
+        world.check();
+        if chance.percent(50) {
+            // What recovery rebuilt must also be there after the next crash.
+            world.now += 30_000;
+            world.settle();
+            world.check();
+        }
+    }
+    world.settle();
+    world.check();
+    world.check_keys();
+}
+
+fn step(world: &mut World, chance: &mut Chance) {
+    let pause = if chance.percent(5) { 30_000 } else { 120 };
+    world.now += i64::try_from(chance.below(pause)).unwrap();
+    world.disk.set_now(world.now);
+    match chance.below(10) {
+        0..=4 => {
+            let batches = random_batches(world, chance);
+            for result in world.append(batches) {
+                result.unwrap();
+            }
+        }
+        5 | 6 => world.follow(),
+        7 => world.collect_jobs(),
+        _ => {
+            let jobs = world.outstanding.len() as u64;
+            if jobs > 0 {
+                world.run_job(usize::try_from(chance.below(jobs)).unwrap());
+            }
+        }
+    }
+}
