@@ -35,14 +35,22 @@ fn live(seed: u64) {
         for _ in 0..steps {
             step(&mut world, &mut chance);
         }
-        if chance.percent(20) {
+        let end = if chance.percent(20) {
             world.stop();
+            "stop"
+        } else if power {
+            world.crash(Crash::Power);
+            "power failure"
         } else {
-            world.crash(if power { Crash::Power } else { Crash::Process });
-        }
+            world.crash(Crash::Process);
+            "process crash"
+        };
+        let before = world.model.len();
         world.open();
         world.accept_end();
+        println!("{end}: {before} messages before, {} after, flushed {}", world.model.len(), world.flushed);
         world.check();
+        world.check_keys();
         if chance.percent(50) {
             // What recovery rebuilt must also be there after the next crash.
             world.now += 30_000;

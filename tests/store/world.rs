@@ -337,6 +337,7 @@ impl World {
                 assert_eq!(record.physical_offset.0, expected.physical);
                 assert_eq!(record.body, expected.body, "{topic} {queue} {}", expected.offset);
                 assert_eq!(record.topic, topic);
+                assert_eq!(record.property("KEYS").unwrap_or_default(), expected.key);
                 assert_eq!(record.store_timestamp.0, expected.time);
             }
             assert_eq!(read.next.0, from + i64::try_from(read.messages.len()).unwrap());

@@ -22,26 +22,26 @@ pub(super) fn load_index(
     crashed: bool,
     durable: PhysicalOffset,
 ) -> Result<Vec<u64>, Error> {
-    let mut files: Vec<IndexFile> = Vec::new();
-    let mut changed = Vec::new();
     let dir = index.dir();
     let entries = disk.list(dir).map_err(Error::io("list", dir))?;
     let is_name = |name: &str| name.len() == 17 && name.bytes().all(|byte| byte.is_ascii_digit());
-    for entry in entries.iter().filter(|entry| !entry.is_dir && is_name(&entry.name)) {
+    let mut files: Vec<IndexFile> = Vec::new();
+    let mut changed = Vec::new();
+    // From the newest to the oldest: one that holds durable keys was begun after all older ones were complete and durable.
+    for entry in entries.iter().rev().filter(|entry| !entry.is_dir && is_name(&entry.name)) {
         let path = dir.join(&entry.name);
         let name = entry.name.parse().unwrap_or(0);
         if entry.len != index.file_bytes() {
             // Made with other sizes, or never finished: an index may be lost, a wrong one must not be read.
             tracing::warn!(path = %path.display(), bytes = entry.len, expected = index.file_bytes(), "index file deleted");
-            disk.remove(&path).map_err(Error::io("delete", &path))?;
+            remove(index, disk, name, &path)?;
             continue;
         }
         let file = index.open(name, false)?;
-        let mut bytes = [0; 40];
+        let mut bytes = [0; Header::BYTES];
         file.read_exact_at(0, &mut bytes).map_err(Error::io("read", &path))?;
         let mut header = Header::from_bytes(&bytes);
-        let newest = Some(&entry.name) == entries.last().map(|last| &last.name);
-        if crashed && (newest || header.end_physical >= durable.0) {
+        if crashed && files.is_empty() {
             header = cut(index, file.as_ref(), header, durable).map_err(Error::io("cut back", &path))?;
             changed.push(name);
         }
@@ -52,6 +52,7 @@ pub(super) fn load_index(
             files.push(IndexFile { name, header });
         }
     }
+    files.reverse();
     index.set_files(files);
     Ok(changed)
 }
