@@ -72,6 +72,7 @@ struct State {
     locks: BTreeSet<PathBuf>,
     now_millis: i64,
     capacity_sectors: usize,
+    used_sectors: usize,
     /// Used space that is reported, 0 to 1; the real one when none.
     used_ratio: Option<f64>,
     syncs_to_fail: usize,
@@ -103,6 +104,7 @@ impl SimDisk {
             locks: BTreeSet::new(),
             now_millis: 1_700_000_000_000,
             capacity_sectors: usize::MAX,
+            used_sectors: 0,
             used_ratio: None,
             syncs_to_fail: 0,
             writes_to_fail: 0,
@@ -138,7 +140,7 @@ impl SimDisk {
     /// Space for so many more bytes.
     pub fn limit_space(&self, more_bytes: Option<usize>) {
         let mut state = self.lock_state();
-        let used: usize = state.inodes.values().map(|inode| inode.used.len()).sum();
+        let used = state.used_sectors;
         state.capacity_sectors = more_bytes.map_or(usize::MAX, |bytes| used + bytes / SECTOR);
     }
 
@@ -212,10 +214,6 @@ impl State {
         }
     }
 
-    fn used_sectors(&self) -> usize {
-        self.inodes.values().map(|inode| inode.used.len()).sum()
-    }
-
     fn create(&mut self, path: &Path) -> u64 {
         let inode = self.next_inode;
         self.next_inode += 1;
@@ -232,18 +230,16 @@ impl State {
             allowed = usize::try_from(self.chance.below(bytes.len() as u64 + 1)).unwrap();
             outcome = Err(io::Error::from_raw_os_error(5));
         }
-        let used = self.used_sectors();
         let (capacity, now) = (self.capacity_sectors, self.now_millis);
         let Some(inode) = self.inodes.get_mut(&inode) else { return Err(io::ErrorKind::NotFound.into()) };
-        let mut free = capacity.saturating_sub(used);
         for sector in offset / SECTOR..(offset + allowed).div_ceil(SECTOR) {
             if !inode.used.contains(&sector) {
-                if free == 0 {
+                if self.used_sectors >= capacity {
                     allowed = (sector * SECTOR).saturating_sub(offset);
                     outcome = Err(io::ErrorKind::StorageFull.into());
                     break;
                 }
-                free -= 1;
+                self.used_sectors += 1;
                 inode.used.insert(sector);
             }
         }
@@ -450,7 +446,10 @@ impl File for SimFile {
         if start < end {
             inode.current[start..end].fill(0);
             inode.dirty.extend(start / SECTOR..end.div_ceil(SECTOR));
+            let before = inode.used.len();
             inode.used.retain(|sector| sector * SECTOR < start || (sector + 1) * SECTOR > end);
+            let freed = before - inode.used.len();
+            state.used_sectors -= freed;
         }
         Ok(())
     }

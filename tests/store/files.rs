@@ -73,7 +73,10 @@ fn a_queue_that_does_not_begin_at_zero_is_filled_with_blanks_and_survives() {
     let file = world.disk.content(&path("consumequeue/t/0/00000000000000000000")).unwrap();
     assert!(first.offset > 0);
     for number in 0..usize::try_from(first.offset).unwrap() {
-        assert_eq!((long(&file, number * 20), int(&file, number * 20 + 8), long(&file, number * 20 + 12)), (0, i32::MAX, 0));
+        assert_eq!(
+            (long(&file, number * 20), int(&file, number * 20 + 8), long(&file, number * 20 + 12)),
+            (0, i32::MAX, 0)
+        );
     }
     assert_eq!(long(&file, usize::try_from(first.offset).unwrap() * 20), first.physical);
     world.stop();
@@ -147,7 +150,11 @@ fn lost_queues_are_built_anew_from_the_log() {
             world.append_one("other", 0, 100).unwrap();
             world.now += 30_000;
             world.settle();
-            if crashed { world.crash(Crash::Process) } else { world.stop() }
+            if crashed {
+                world.crash(Crash::Process)
+            } else {
+                world.stop()
+            }
             world.disk.remove_dir(&path(lost)).unwrap();
             world.open();
             world.accept_end();

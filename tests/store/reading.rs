@@ -1,8 +1,9 @@
 //! Reading: statuses, limits, filters, times, keys.
 
 use mqcontainer::config::FlushDiskType;
+use mqcontainer::protocol::headers::offset::Boundary;
 use mqcontainer::protocol::ids::{Millis, PhysicalOffset, QueueId, QueueOffset};
-use mqcontainer::store::{Boundary, GetStatus, KeyQuery, Patience, Read, ReadRequest};
+use mqcontainer::store::{GetStatus, KeyQuery, Patience, Read, ReadRequest};
 
 use crate::world::{World, message};
 

@@ -31,7 +31,7 @@ fn live(seed: u64) {
     let mut world = World::new(seed, flush);
     let power = chance.percent(70);
     for _ in 0..2 + chance.below(5) {
-        let steps = chance.below(120);
+        let steps = chance.below(60);
         for _ in 0..steps {
             step(&mut world, &mut chance);
         }

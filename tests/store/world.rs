@@ -7,15 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mqcontainer::config::{
-    DelayLevels, Flush, FlushDiskType, KeyIndex, Retention, StoreOptions, Transfer,
-};
-use mqcontainer::env::Disk;
+use mqcontainer::config::{DelayLevels, Flush, FlushDiskType, KeyIndex, Retention, StoreOptions, Transfer};
+use mqcontainer::env::{Disk, OpenMode};
 use mqcontainer::protocol::ids::{Millis, PhysicalOffset, QueueId, QueueOffset};
 use mqcontainer::protocol::record::{BodyCrc, RecordView};
 use mqcontainer::store::{
-    Append, AppendError, Appended, Arrival, Error, Event, GetStatus, Job, KeyQuery, NewMessage, Options, Patience, Progress,
-    ReadRequest, Store, View,
+    Append, AppendError, Appended, Arrival, Error, Event, GetStatus, Job, KeyQuery, NewMessage, Options, Patience,
+    Progress, ReadRequest, Store, View,
 };
 
 use crate::disk::{Chance, Crash, SimDisk};
@@ -170,14 +168,15 @@ impl World {
             assert_eq!(appended.physical.len(), batch.len());
             for (message, physical) in batch.iter().zip(&appended.physical) {
                 let queue = (message.topic.to_string(), message.queue.0);
-                let in_model = self.model.iter().filter(|m| (m.topic.as_str(), m.queue) == (&*queue.0, queue.1)).count();
+                let same = |m: &&Stored| m.queue == queue.1 && m.topic == queue.0;
+                let offset = self.model.iter().rev().find(same).map_or(0, |newest| newest.offset + 1);
                 let properties = std::str::from_utf8(&message.properties).unwrap();
                 let key = mqcontainer::protocol::properties::get(properties, "KEYS").unwrap_or_default().to_owned();
                 let size = self.size_at(*physical);
                 self.model.push(Stored {
                     topic: queue.0,
                     queue: queue.1,
-                    offset: i64::try_from(in_model).unwrap(),
+                    offset,
                     physical: physical.0,
                     end: physical.0 + size,
                     body: message.body.to_vec(),
@@ -197,9 +196,11 @@ impl World {
     fn size_at(&self, physical: PhysicalOffset) -> i64 {
         let segment = i64::try_from(self.options.store.commit_log_file_bytes).unwrap();
         let base = physical.0 / segment * segment;
-        let content = self.disk.content(&self.options.store.commit_log.join(format!("{base:020}"))).unwrap();
-        let at = usize::try_from(physical.0 - base).unwrap();
-        i64::from(i32::from_be_bytes(*content[at..].first_chunk().unwrap()))
+        let path = self.options.store.commit_log.join(format!("{base:020}"));
+        let mut size = [0; 4];
+        let file = self.disk.open(&path, OpenMode::Existing).unwrap();
+        file.read_exact_at((physical.0 - base).unsigned_abs(), &mut size).unwrap();
+        i64::from(i32::from_be_bytes(size))
     }
 
     /// Messages with distinct bodies.
