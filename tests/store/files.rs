@@ -33,7 +33,7 @@ fn a_full_log_file_ends_with_a_blank_and_has_its_length() {
     let world = filled(FlushDiskType::Async);
     let first = world.disk.content(&path("commitlog/00000000000000000000")).unwrap();
     assert_eq!(first.len() as u64, SEGMENT);
-    let last = world.model.iter().filter(|message| message.end <= SEGMENT as i64).next_back().unwrap();
+    let last = world.model.iter().rfind(|message| message.end <= SEGMENT as i64).unwrap();
     let end = usize::try_from(last.end).unwrap();
     assert_eq!(int(&first, end), i32::try_from(first.len() - end).unwrap());
     assert_eq!(int(&first, end + 4), -875_286_124);
