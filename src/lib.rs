@@ -33,3 +33,5 @@ pub mod config;
 pub mod env;
 
 pub mod observe;
+
+pub mod bench;

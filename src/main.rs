@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use mqcontainer::bench;
 use mqcontainer::config::{self, Config, Outside, Warnings};
 use mqcontainer::container::{self, Exit};
 use mqcontainer::observe::{catalogue, logs};
@@ -49,6 +50,7 @@ enum Command {
         #[arg(long, conflicts_with = "keys")]
         metrics: bool,
     },
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +61,17 @@ fn main() -> ExitCode {
         Command::Check { keys: true, .. } => print(&config::document()),
         Command::Check { metrics: true, .. } => print(&catalogue::document()),
         Command::Check { .. } => check(file),
+        Command::Bench(arguments) => measure(&arguments),
+    }
+}
+
+fn measure(arguments: &bench::Arguments) -> ExitCode {
+    match bench::run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(EXIT_START)
+        }
     }
 }
 

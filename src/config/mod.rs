@@ -27,7 +27,7 @@ mod raw;
 mod resolve;
 mod rules;
 mod summary;
-mod units;
+pub mod units;
 mod update;
 mod values;
 

@@ -1,9 +1,9 @@
-//! What the process uses, as the kernel counts it.
+//! What processes use, as the kernel counts it.
 
 use std::io;
 use std::time::Duration;
 
-/// Numbers of `/proc/self`.
+/// Numbers of one process, or of several added up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// CPU time, user and system.
@@ -19,12 +19,34 @@ impl Usage {
     ///
     /// # Errors
     /// There is no `/proc` here.
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
     pub fn now() -> io::Result<Usage> {
-        let stat = std::fs::read_to_string("/proc/self/stat")?;
+        Usage::read("/proc/self/stat")
+    }
+
+    /// What another process uses now.
+    ///
+    /// # Errors
+    /// There is no such process, or no `/proc` here.
+    pub fn of(pid: u32) -> io::Result<Usage> {
+        Usage::read(&format!("/proc/{pid}/stat"))
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Usage) -> Usage {
+        Usage {
+            cpu: self.cpu + other.cpu,
+            resident_bytes: self.resident_bytes + other.resident_bytes,
+            threads: self.threads + other.threads,
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    fn read(path: &str) -> io::Result<Usage> {
+        let stat = std::fs::read_to_string(path)?;
         let tick = rustix::param::clock_ticks_per_second();
         let page = rustix::param::page_size() as u64;
-        parse(&stat, tick, page).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "/proc/self/stat"))
+        parse(&stat, tick, page).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, path.to_owned()))
     }
 }
 
