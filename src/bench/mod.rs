@@ -7,7 +7,7 @@
 //!                          |      schedule: when is the next one due
 //!                          v
 //!        recorders, one per connection --every second--> progress --> report: table, JSON
-//!                                        server: /proc of the broker's process
+//!                                        env::Usage of the server's processes
 //! ```
 //!
 //! Invariants:
@@ -28,7 +28,6 @@ mod report;
 mod run;
 mod schedule;
 mod send;
-mod server;
 
 pub use arguments::Arguments;
 pub use run::run;
@@ -94,12 +93,13 @@ pub enum Error {
         waited_s: u64,
     },
     /// The process named by `--server-pid` cannot be looked at.
-    #[error("--server-pid {pid}: {reason}")]
+    #[error("--server-pid {pid}: {source}")]
     Server {
         /// The process.
         pid: u32,
-        /// Why not.
-        reason: String,
+        /// The kernel's reason.
+        #[source]
+        source: std::io::Error,
     },
     /// The result could not be kept.
     #[error("cannot write {path}: {source}")]

@@ -7,8 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::Error;
 use super::interval::{Interval, Recorders};
 use super::report::{Second, line};
-use super::server::{self, Usage};
-use crate::env::Env;
+use crate::env::{Env, Usage};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -80,7 +79,7 @@ impl<'r> Watch<'r> {
 
     /// All server processes added up.
     fn server(&self) -> Result<Option<Usage>, Error> {
-        let usages = self.servers.iter().map(|pid| server::usage(self.env.disk.as_ref(), *pid));
-        Ok(usages.collect::<Result<Vec<_>, _>>()?.into_iter().reduce(Usage::plus))
+        let usage = |pid: &u32| Usage::of(*pid).map_err(|source| Error::Server { pid: *pid, source });
+        Ok(self.servers.iter().map(usage).collect::<Result<Vec<_>, _>>()?.into_iter().reduce(Usage::plus))
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::interval::{Interval, Percentiles};
 use super::machine::Machine;
-use super::server::Usage;
+use crate::env::Usage;
 
 /// One run. Times are microseconds, sizes bytes, unless the name says else.
 #[derive(Clone, Debug, Serialize)]
@@ -104,7 +104,7 @@ impl Server {
         Server {
             cpu_s: cpu,
             cpu_us_per_message: (messages > 0).then(|| cpu * 1e6 / messages as f64),
-            rss_bytes: after.rss_bytes,
+            rss_bytes: after.resident_bytes,
             threads: after.threads,
         }
     }
@@ -209,7 +209,7 @@ mod tests {
             total.latency(Duration::from_micros(micros * 10));
         }
         total.error("code 2 SYSTEM_BUSY");
-        let usage = |millis, rss_bytes| Usage { cpu: Duration::from_millis(millis), rss_bytes, threads: 9 };
+        let usage = |millis, resident_bytes| Usage { cpu: Duration::from_millis(millis), resident_bytes, threads: 9 };
         Report {
             load: "send",
             date: "2026-01-01T00:00:00+00:00".into(),
@@ -232,7 +232,7 @@ latency p50                 5.00 ms
 latency p90                 9.01 ms
 latency p99                 9.90 ms
 latency p99.9               9.99 ms
-latency max                 10.00 ms
+latency max                 10.01 ms
 failed: code 2 SYSTEM_BUSY  1
 server CPU                  10.0 us a message, 0.01 cores
 server memory               3.0 MiB
@@ -246,7 +246,7 @@ server threads              9
         let mut second = report().seconds.remove(0);
         assert_eq!(
             line(&second),
-            "    2 s        500 messages/s  p50   5.00 ms  p99   9.90 ms  max  10.00 ms  1 failed"
+            "    2 s        500 messages/s  p50   5.00 ms  p99   9.90 ms  max  10.01 ms  1 failed"
         );
         second.latency = None;
         second.failed = 0;

@@ -1,0 +1,107 @@
+//! Processes: started, looked at through /proc, ended.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mqcontainer::env::Usage;
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A child that does not outlive its owner.
+pub struct Process {
+    child: Child,
+    name: String,
+    log: PathBuf,
+}
+
+const STOPPED: Duration = Duration::from_secs(180);
+
+impl Process {
+    pub fn start(name: &str, directory: &Path, mut command: Command) -> Process {
+        let log = directory.join(format!("{name}.log"));
+        let file = File::create(&log).unwrap();
+        command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file).current_dir(directory);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Process { child, name: name.to_owned(), log }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends the bench with the process's log when the process has ended.
+    pub fn must_run(&mut self) {
+        let ended = self.child.try_wait().unwrap();
+        assert!(ended.is_none(), "{} ended with {ended:?}\n{}", self.name, fs::read_to_string(&self.log).unwrap());
+    }
+
+    /// Whether it has printed this.
+    pub fn printed(&self, text: &str) -> bool {
+        fs::read_to_string(&self.log).is_ok_and(|log| log.contains(text))
+    }
+
+    pub fn ask_to_stop(&self) {
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+    }
+
+    pub fn wait(&mut self) {
+        let deadline = Instant::now() + STOPPED;
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < deadline, "{} does not stop within {STOPPED:?}", self.name);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn usage(&self) -> Usage {
+        Usage::of(self.pid()).unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Resident memory.
+#[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+pub fn mebibytes(usage: &Usage) -> f64 {
+    usage.resident_bytes as f64 / 1_048_576.0
+}
+
+/// A free port with its neighbours two below and one above, which a broker takes too; below the ephemeral range, where
+/// outgoing connections take ports.
+pub fn free_port() -> u16 {
+    use std::sync::atomic::{AtomicU16, Ordering};
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 1000).unwrap() * 10;
+    loop {
+        let step = NEXT.fetch_add(10, Ordering::Relaxed);
+        let port = 14_000 + (start + step) % 14_000;
+        let free = |port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok();
+        if [port - 2, port, port + 1].into_iter().all(free) {
+            return port;
+        }
+    }
+}
+
+/// The class path of stock servers and the load program, built by Maven.
+pub fn java_class_path() -> String {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/java");
+    let build = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-java");
+    let mut mvn = Command::new("mvn");
+    mvn.args(["-B", "-q", "process-classes"]).arg(format!("-Dbench.build={}", build.display())).current_dir(source);
+    let output = mvn.output().expect("--java needs mvn");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let jars = fs::read_to_string(build.join("classpath")).unwrap();
+    format!("{}:{}", build.join("classes").display(), jars.trim())
+}
+
+/// Of the last minute, to judge how much else was going on.
+pub fn load_average() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap();
+    text.split(' ').next().unwrap().parse().unwrap()
+}
