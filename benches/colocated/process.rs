@@ -37,11 +37,6 @@ impl Process {
         assert!(ended.is_none(), "{} ended with {ended:?}\n{}", self.name, fs::read_to_string(&self.log).unwrap());
     }
 
-    /// Whether it has printed this.
-    pub fn printed(&self, text: &str) -> bool {
-        fs::read_to_string(&self.log).is_ok_and(|log| log.contains(text))
-    }
-
     pub fn ask_to_stop(&self) {
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
     }
