@@ -20,10 +20,11 @@ pub enum Mode {
     Saturated,
 }
 
-/// 1 KiB sends by `mqcontainer bench send` of this build, whatever server is measured.
+/// 1 KiB sends by `mqcontainer bench send`.
 pub fn ours(arguments: &Arguments, deployment: &Deployment, mode: Mode) -> Load {
     let json = deployment.directory().join("load.json");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mqcontainer"));
+    let generator = arguments.generator.clone();
+    let mut command = Command::new(generator.unwrap_or_else(|| env!("CARGO_BIN_EXE_mqcontainer").into()));
     command
         .args(["bench", "send", "--namesrv", &deployment.namesrv, "--topic", "colocated", "--size", "1KiB"])
         .args(["--connections", &arguments.connections.to_string(), "--server-pid", &deployment.pids()])

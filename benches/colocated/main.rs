@@ -63,6 +63,9 @@ pub struct Arguments {
     /// The server to measure instead of this build's
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,
+    /// The load generator to use instead of this build's
+    #[arg(long, value_name = "FILE")]
+    generator: Option<PathBuf>,
     /// Where colocated.json and colocated.svg go
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/bench"))]
     out: PathBuf,

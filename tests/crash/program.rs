@@ -24,7 +24,9 @@ impl Program {
         let ports = [free_port(), free_port()];
         let table = |(number, port): (usize, &u16)| {
             let table = broker_table(&format!("b{number}"), *port);
-            format!("{table}flushDiskType = \"{flush}\"\nmappedFileSizeCommitLog = \"2MiB\"\nmessageDelayLevel = \"1s 2s\"\n")
+            format!(
+                "{table}flushDiskType = \"{flush}\"\nmappedFileSizeCommitLog = \"2MiB\"\nmessageDelayLevel = \"1s 2s\"\n"
+            )
         };
         let tables: String = ports.iter().enumerate().map(table).collect();
         let text = configuration(folder.path(), free_port(), free_port(), &tables);
