@@ -146,7 +146,7 @@ impl Starter {
     fn namesrv(&self, port: u16) -> Process {
         let kv = self.directory.join("kvConfig.json");
         let text = format!(
-            "[container]\nlistenPort = {}\nnamesrvAddr = \"127.0.0.1:{port}\"\n\n[namesrv]\nlistenPort = {port}\nkvConfigPath = \"{}\"\n",
+            "[container]\nlistenPort = {}\nnamesrvAddr = \"127.0.0.1:{port}\"\nbindAddress = \"127.0.0.1\"\n\n[namesrv]\nlistenPort = {port}\nkvConfigPath = \"{}\"\n",
             free_port(),
             kv.display()
         );

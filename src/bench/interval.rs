@@ -93,7 +93,8 @@ impl Interval {
         self.bytes = 0;
         self.requests = 0;
         self.errors.clear();
-        self.latency.clear();
+        // `clear` would keep the greatest value seen.
+        self.latency.reset();
     }
 
     /// `None` when no latency was measured.
@@ -184,9 +185,12 @@ mod tests {
     fn taking_empties_all_connections() {
         let recorders = Recorders::new(2);
         recorders.record(0, |interval| interval.success(1, 10));
+        recorders.record(0, |interval| interval.latency(Duration::from_secs(1)));
         recorders.record(1, |interval| interval.success(2, 20));
         let taken = recorders.take();
         assert_eq!((taken.messages, taken.bytes, taken.requests), (3, 30, 2));
         assert_eq!(recorders.take(), Interval::new());
+        recorders.record(0, |interval| interval.latency(Duration::from_millis(1)));
+        assert_eq!(recorders.take().percentiles().map(|points| points.max_us), Some(1_000));
     }
 }
