@@ -74,7 +74,12 @@ pub fn java_client(arguments: &Arguments, deployment: &Deployment, class_path: &
         match line.as_str() {
             "begin" => (began, before) = (Instant::now(), deployment.usage()),
             "end" => (elapsed, after) = (began.elapsed(), deployment.usage()),
-            _ => break line,
+            // The client's logging prints lines of its own.
+            other => {
+                if let Some(result) = other.strip_prefix("result ") {
+                    break result.to_owned();
+                }
+            }
         }
     };
     assert!(child.wait().unwrap().success(), "the Java client failed");

@@ -10,7 +10,7 @@ import org.apache.rocketmq.common.message.Message;
  * Synchronous sends with the stock client: SyncSend namesrv topic threads bodyBytes warmupSeconds seconds.
  *
  * Prints "begin" and "end" when the measured time begins and ends, so that whoever started it can read the server's CPU time at
- * these moments, and last "messages failed p50 p99 p99.9 max", the latencies in microseconds.
+ * these moments, and last "result messages failed p50 p99 p99.9 max", the latencies in microseconds.
  */
 public final class SyncSend {
     private static final int LATENCIES_MAX = 4_000_000;
@@ -60,7 +60,7 @@ public final class SyncSend {
         ended.await();
         int[] sorted = Arrays.copyOf(latencies, Math.min(messages, LATENCIES_MAX));
         Arrays.sort(sorted);
-        say(messages + " " + failed.get() + " " + at(sorted, 0.5) + " " + at(sorted, 0.99) + " " + at(sorted, 0.999)
+        say("result " + messages + " " + failed.get() + " " + at(sorted, 0.5) + " " + at(sorted, 0.99) + " " + at(sorted, 0.999)
             + " " + at(sorted, 1.0));
     }
 
