@@ -19,7 +19,7 @@ use crate::protocol::sys_flag::perm;
 use crate::remoting::{Client, Limits, Transport};
 
 /// Java: `mqClientApiTimeout` 3000, but creating topics on a loaded Java broker takes longer.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// A broker registers a new topic at once; a Java NameServer shows it within a second.
 const ROUTE_WAIT: Duration = Duration::from_secs(30);
 /// Between two looks at the route.
