@@ -4,11 +4,11 @@
 //!    0 store time of the newest flushed message        24 flushed offset of the master (slaves)
 //!    8 store time of the newest flushed queue entry    32 confirmed offset (controller mode)
 //!   16 store time of the newest flushed index key      40 log position up to which the queues are flushed (5.5)
-//! 4064 ours: "MQC1", CRC, copy of 40, messages in all queues
+//! 4064 ours: "MQC1", CRC, copy of 40, messages in all queues or -1
 //! ```
 //!
 //! Nothing in it is ever ahead of what is durable. Java leaves the bytes after 48 alone and moves 40, so our own mark counts
-//! only while its copy agrees: then position 40 is known to be the start of a record, and the queues are known to be whole.
+//! only while its copy agrees: then position 40 is known to be the start of a record, and what the queues must hold is known.
 
 use std::path::Path;
 
@@ -31,7 +31,14 @@ pub(super) struct Checkpoint {
     pub(super) confirmed: i64,
     /// All records before it are in flushed consume queues; 0 when unknown.
     pub(super) queues_position: PhysicalOffset,
-    /// Sum of the ends of all consume queues at `queues_position`; none when Java wrote the file last.
+    /// What we know more; none when Java wrote the file last.
+    pub(super) ours: Option<Ours>,
+}
+
+/// Our mark: `queues_position` is the start of a record, or the end of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ours {
+    /// Sum of the ends of all consume queues at `queues_position`; unknown when more than that was dispatched already.
     pub(super) messages: Option<i64>,
 }
 
@@ -49,7 +56,8 @@ impl Checkpoint {
         for (at, field) in fields.into_iter().enumerate() {
             bytes[at * 8..at * 8 + 8].copy_from_slice(&field.to_be_bytes());
         }
-        if let Some(messages) = self.messages {
+        if let Some(ours) = self.ours {
+            let messages = ours.messages.unwrap_or(-1);
             let mark = &mut bytes[MARK_AT..];
             mark[8..16].copy_from_slice(&self.queues_position.0.to_be_bytes());
             mark[16..24].copy_from_slice(&messages.to_be_bytes());
@@ -75,7 +83,7 @@ impl Checkpoint {
             master_flushed: long(24),
             confirmed: long(32),
             queues_position: PhysicalOffset(position),
-            messages: marked.then(|| long(MARK_AT + 16)),
+            ours: marked.then(|| Ours { messages: Some(long(MARK_AT + 16)).filter(|messages| *messages >= 0) }),
         }
     }
 
@@ -89,9 +97,14 @@ impl Checkpoint {
 
     /// Writes in place, as Java does: one page, and a torn write loses at most our mark.
     pub(super) fn store(self, disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+        let is_new = !disk.exists(path);
         let file = disk.open(path, OpenMode::Create { len: FILE_BYTES as u64 }).map_err(Error::io("open", path))?;
         file.write_all_at(0, &self.to_bytes()).map_err(Error::io("write", path))?;
-        file.sync().map_err(Error::io("sync", path))
+        file.sync().map_err(Error::io("sync", path))?;
+        match path.parent() {
+            Some(folder) if is_new => disk.sync_dir(folder).map_err(Error::io("sync", folder)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -107,22 +120,24 @@ mod tests {
             master_flushed: 7,
             confirmed: 8,
             queues_position: PhysicalOffset(4096),
-            messages: Some(12),
+            ours: Some(Ours { messages: Some(12) }),
         }
     }
 
     #[test]
     fn reads_what_it_wrote() {
         assert_eq!(Checkpoint::from_bytes(&sample().to_bytes()), sample());
-        let without_mark = Checkpoint { messages: None, ..sample() };
-        assert_eq!(Checkpoint::from_bytes(&without_mark.to_bytes()), without_mark);
+        for ours in [None, Some(Ours { messages: None }), Some(Ours { messages: Some(0) })] {
+            let other = Checkpoint { ours, ..sample() };
+            assert_eq!(Checkpoint::from_bytes(&other.to_bytes()), other);
+        }
     }
 
     #[test]
     fn the_mark_is_void_after_java_moved_the_position() {
         let mut bytes = sample().to_bytes();
         bytes[40..48].copy_from_slice(&8192i64.to_be_bytes());
-        let expected = Checkpoint { queues_position: PhysicalOffset(8192), messages: None, ..sample() };
+        let expected = Checkpoint { queues_position: PhysicalOffset(8192), ours: None, ..sample() };
         assert_eq!(Checkpoint::from_bytes(&bytes), expected);
     }
 
@@ -130,7 +145,7 @@ mod tests {
     fn a_damaged_mark_is_none() {
         let mut bytes = sample().to_bytes();
         bytes[MARK_AT + 20] ^= 1;
-        assert_eq!(Checkpoint::from_bytes(&bytes), Checkpoint { messages: None, ..sample() });
+        assert_eq!(Checkpoint::from_bytes(&bytes), Checkpoint { ours: None, ..sample() });
     }
 
     #[test]

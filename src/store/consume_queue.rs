@@ -98,6 +98,8 @@ struct State {
     next: i64,
     /// Its topic was deleted; jobs that still hold it must leave its files alone.
     deleted: bool,
+    /// It is among the queues with units in memory.
+    dirty: bool,
 }
 
 /// What recovery found of a queue on disk.
@@ -154,6 +156,7 @@ impl Queue {
             first_file: found.first_file,
             next: found.end,
             deleted: false,
+            dirty: false,
         };
         Queue { topic, id, serial, state: Mutex::new(state) }
     }
@@ -206,6 +209,18 @@ impl Queue {
         state.tail.push_back(unit);
         state.next = state.next.max(state.max());
         pushed
+    }
+
+    /// Whether this is the first unit since the queue was clean.
+    pub(super) fn mark_dirty(&self) -> bool {
+        !std::mem::replace(&mut self.lock().dirty, true)
+    }
+
+    /// Whether no unit is in memory; then the queue counts as clean.
+    pub(super) fn is_clean(&self) -> bool {
+        let mut state = self.lock();
+        state.dirty = !state.tail.is_empty();
+        !state.dirty
     }
 
     /// The units of the tail, for writing them into the file.
@@ -277,7 +292,9 @@ impl Queue {
             assert!(min <= state.max(), "a queue begins before it ends");
             state.min = min;
         }
-        state.min_physical = min_physical;
+        // Messages that came meanwhile are behind `min`, but where the first of them is was not looked at: look next time.
+        let looked_at_all = state.min == state.max() || min_physical != i64::MAX;
+        state.min_physical = if looked_at_all { min_physical } else { 0 };
     }
 
     /// One after the last unit that is in a file.

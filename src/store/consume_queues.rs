@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::consume_queue::{OnDisk, Queue, QueueWrite, UNIT_BYTES, Unit};
 use super::error::{Error, ReadError};
@@ -12,6 +12,22 @@ use super::log::Patience;
 use super::open_files::{FileId, OpenFiles};
 use crate::env::{Disk, Entry, OpenMode};
 use crate::protocol::ids::{PhysicalOffset, QueueId};
+
+/// A file that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TouchedFile {
+    /// Its first unit.
+    pub(super) unit: i64,
+    /// It was made by this write: its folder must be synced, too.
+    pub(super) is_new: bool,
+}
+
+/// A written file of some queue.
+#[derive(Clone)]
+pub(super) struct QueueFile {
+    pub(super) queue: Arc<Queue>,
+    pub(super) file: TouchedFile,
+}
 
 /// The queues of one topic.
 type TopicQueues = BTreeMap<QueueId, Arc<Queue>>;
@@ -24,12 +40,14 @@ pub(super) struct Queues {
     file_units: i64,
     serial: AtomicU64,
     table: RwLock<HashMap<Arc<str>, TopicQueues>>,
+    /// Queues with units in memory: of ten thousand topics few have some.
+    dirty: Mutex<Vec<Arc<Queue>>>,
 }
 
 impl Queues {
     pub(super) fn new(files: Arc<OpenFiles>, dir: PathBuf, file_bytes: u64) -> Queues {
         let file_units = i64::try_from(file_bytes / UNIT_BYTES as u64).unwrap_or(i64::MAX).max(1);
-        Queues { files, dir, file_units, serial: AtomicU64::new(0), table: RwLock::default() }
+        Queues { files, dir, file_units, serial: AtomicU64::new(0), table: RwLock::default(), dirty: Mutex::default() }
     }
 
     pub(super) fn get(&self, topic: &str, queue: QueueId) -> Option<Arc<Queue>> {
@@ -55,8 +73,26 @@ impl Queues {
         removed.map(|queues| queues.into_values().collect()).unwrap_or_default()
     }
 
+    /// Notes that a queue has units in memory.
+    pub(super) fn add_dirty(&self, queue: &Arc<Queue>) {
+        if queue.mark_dirty() {
+            self.dirty.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(queue));
+        }
+    }
+
+    /// The queues with units in memory.
+    pub(super) fn dirty(&self) -> Vec<Arc<Queue>> {
+        self.dirty.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Units were written: queues that have none left are not dirty.
+    pub(super) fn forget_clean(&self) {
+        self.dirty.lock().unwrap_or_else(PoisonError::into_inner).retain(|queue| !queue.is_clean());
+    }
+
     /// Forgets all queues.
     pub(super) fn clear(&self) {
+        self.dirty.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.table.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
@@ -145,7 +181,7 @@ impl Queues {
     }
 
     /// Writes units into the files; returns the files touched, for a later sync.
-    pub(super) fn write(&self, disk: &dyn Disk, write: &QueueWrite) -> Result<Vec<i64>, Error> {
+    pub(super) fn write(&self, disk: &dyn Disk, write: &QueueWrite) -> Result<Vec<TouchedFile>, Error> {
         let mut touched = Vec::new();
         let mut at = write.from;
         let mut rest = write.units.as_slice();
@@ -166,7 +202,7 @@ impl Queues {
             now.iter().for_each(|unit| bytes.extend_from_slice(&unit.to_bytes()));
             let within = (at - blanks - file).unsigned_abs() * UNIT_BYTES as u64;
             open.write_all_at(within, &bytes).map_err(Error::io("write", &path))?;
-            touched.push(file);
+            touched.push(TouchedFile { unit: file, is_new: at - blanks == file });
             at += i64::try_from(now.len()).unwrap_or(0);
             rest = later;
         }

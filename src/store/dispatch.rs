@@ -86,7 +86,9 @@ fn enqueue(shared: &Shared, record: &RecordView<'_>, fill_gaps: bool) -> Result<
         store_time: record.store_timestamp,
         size,
     };
-    match queue.push(record.queue_offset, unit, fill_gaps) {
+    let pushed = queue.push(record.queue_offset, unit, fill_gaps);
+    shared.queues.add_dirty(&queue);
+    match pushed {
         Pushed::Appended => Ok(Dispatched::Readable(arrival)),
         Pushed::Restarted => Ok(Dispatched::Restarted(arrival)),
         Pushed::Gap { expected } => {

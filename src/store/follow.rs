@@ -94,7 +94,7 @@ impl Follow {
         mut room: usize,
         arrivals: &mut Vec<Arrival>,
     ) -> Result<(), Stuck> {
-        while self.dispatched < confirmed && room > 0 {
+        while self.dispatched < confirmed && room > 0 && shared.index.has_room() {
             let Some(bytes) = self.bytes_at_dispatched() else { break };
             let position = self.dispatched;
             match record::find(&bytes, position, BodyCrc::Trust) {

@@ -234,6 +234,11 @@ impl Index {
         self.lock().pending.len()
     }
 
+    /// Whether memory has room for the keys of one more record.
+    pub(super) fn has_room(&self) -> bool {
+        !self.options.enabled || self.pending() < PENDING_KEYS_MAX
+    }
+
     /// Store time of the newest key that is in a file.
     pub(super) fn written_time(&self) -> i64 {
         self.lock().files.last().map_or(0, |file| file.header.end_time)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
 use super::consume_queue::{Queue, QueueWrite};
+use super::consume_queues::{QueueFile, TouchedFile};
 use super::error::{Error, ReadError};
 use super::index;
 use super::log::Patience;
@@ -57,7 +58,7 @@ pub(super) struct WriteTails {
 
 /// Sync of everything that was written before, then the checkpoint.
 pub(super) struct Settle {
-    pub(super) queue_files: Vec<(Arc<Queue>, i64)>,
+    pub(super) queue_files: Vec<QueueFile>,
     pub(super) index_files: Vec<u64>,
     /// `index_time` is filled in when the index is synced.
     pub(super) checkpoint: Checkpoint,
@@ -85,7 +86,7 @@ pub(super) enum Done {
 /// What of memory is in files now; a failure leaves the rest in memory.
 pub(super) struct TailsWritten {
     /// Queue, number of units, files.
-    pub(super) queues: Vec<(Arc<Queue>, usize, Vec<i64>)>,
+    pub(super) queues: Vec<(Arc<Queue>, usize, Vec<TouchedFile>)>,
     pub(super) index: Option<index::Written>,
     /// The checkpoint that is on disk now.
     pub(super) settled: Option<Checkpoint>,
@@ -166,9 +167,9 @@ impl WriteTails {
             written.index = Some(shared.index.write(disk, self.index_name)?);
         }
         let Some(mut settle) = self.settle else { return Ok(()) };
-        let fresh =
-            written.queues.iter().flat_map(|(queue, _, files)| files.iter().map(|file| (Arc::clone(queue), *file)));
-        settle.queue_files.extend(fresh);
+        for (queue, _, files) in &written.queues {
+            settle.queue_files.extend(files.iter().map(|file| QueueFile { queue: Arc::clone(queue), file: *file }));
+        }
         settle.index_files.extend(written.index.iter().flat_map(|index| index.touched.iter().copied()));
         written.settled = Some(settle.run(shared, disk, written.index.as_ref())?);
         Ok(())
@@ -177,13 +178,17 @@ impl WriteTails {
 
 impl Settle {
     fn run(mut self, shared: &Shared, disk: &dyn Disk, index: Option<&index::Written>) -> Result<Checkpoint, Error> {
-        self.queue_files.sort_unstable_by_key(|(queue, file)| (queue.serial, *file));
-        self.queue_files.dedup_by_key(|(queue, file)| (queue.serial, *file));
+        let id = |written: &QueueFile| (written.queue.serial, written.file.unit);
+        // Of two entries for one file the one that knows it to be new comes first.
+        self.queue_files.sort_unstable_by_key(|written| (id(written), !written.file.is_new));
+        self.queue_files.dedup_by_key(|written| id(written));
         let mut folders: Vec<PathBuf> = Vec::new();
-        for (queue, file) in &self.queue_files {
-            shared.queues.sync(queue, *file)?;
-            let dir = shared.queues.queue_dir(queue);
-            folders.extend(dir.ancestors().take(3).map(PathBuf::from));
+        for written in &self.queue_files {
+            shared.queues.sync(&written.queue, written.file.unit)?;
+            if written.file.is_new {
+                // The folders of the queue, of its topic, and of all topics may be new as well.
+                folders.extend(shared.queues.queue_dir(&written.queue).ancestors().take(3).map(PathBuf::from));
+            }
         }
         self.index_files.sort_unstable();
         self.index_files.dedup();

@@ -42,6 +42,7 @@ mod shared;
 #[expect(clippy::module_inception, reason = "the folder's main type has its own file")]
 mod store;
 mod time_search;
+mod upkeep;
 mod view;
 
 pub use append::{Append, Appended, NewMessage};

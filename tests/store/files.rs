@@ -104,6 +104,54 @@ fn the_mark_of_a_running_broker_goes_only_after_everything_is_in_the_queues() {
 }
 
 #[test]
+fn after_a_power_failure_only_what_was_not_durable_is_read_again() {
+    for seed in 0..20 {
+        let mut world = World::new(seed, FlushDiskType::Async);
+        for number in 0..40 {
+            world.append_one("t", number % 2, 700).unwrap();
+        }
+        world.now += 30_000;
+        world.settle();
+        world.crash(Crash::Power);
+        assert_eq!(world.open_counting(), 0, "all of it was in the checkpoint");
+        world.accept_end();
+        world.check();
+        for _ in 0..3 {
+            world.append_one("t", 0, 700).unwrap();
+        }
+        world.crash(Crash::Process);
+        assert_eq!(world.open_counting(), 3);
+        world.accept_end();
+        world.check();
+    }
+}
+
+#[test]
+fn a_store_that_is_never_idle_moves_its_checkpoint() {
+    let mut world = World::new(13, FlushDiskType::Async);
+    for _ in 0..600 {
+        world.append_one("t", 0, 100).unwrap();
+        world.follow();
+        world.now += 100;
+        // Something is always appended and dispatched between a job's start and its end.
+        if !world.outstanding.is_empty() {
+            world.run_job(0);
+        }
+        world.append_one("t", 0, 100).unwrap();
+        world.follow();
+        world.collect_jobs();
+    }
+    let checkpoint = world.disk.content(&path("checkpoint")).expect("a checkpoint was written");
+    assert!(long(&checkpoint, 40) > world.model.last().unwrap().end / 2);
+    world.crash(Crash::Process);
+    let read = world.open_counting();
+    assert!(read > 0 && read < 600, "{read} of 1200 records were read again");
+    world.accept_end();
+    world.check();
+    world.check_keys();
+}
+
+#[test]
 fn a_store_is_open_once() {
     let mut world = filled(FlushDiskType::Async);
     assert!(matches!(world.try_open(), Err(Error::Locked { .. })));

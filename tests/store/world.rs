@@ -139,8 +139,19 @@ impl World {
     }
 
     pub fn try_open(&self) -> Result<Store, Error> {
+        self.open_with(&Progress::default())
+    }
+
+    /// Opens and returns the number of records that recovery read.
+    pub fn open_counting(&mut self) -> u64 {
+        let progress = Progress::default();
+        self.store = Some(self.open_with(&progress).expect("the store opens"));
+        progress.records()
+    }
+
+    fn open_with(&self, progress: &Progress) -> Result<Store, Error> {
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
-        Store::open(self.options.clone(), disk, Millis(self.now), &Progress::default())
+        Store::open(self.options.clone(), disk, Millis(self.now), progress)
     }
 
     /// Appends one message alone.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::checkpoint::Checkpoint;
 use super::super::consume_queue::Queue;
+use super::super::consume_queues::QueueFile;
 use super::super::dispatch::{self, Dispatched, Gap};
 use super::super::error::{Error, ReadError};
 use super::super::index;
@@ -12,7 +13,7 @@ use super::super::log::Patience;
 use super::super::options::Options;
 use super::super::record::{self, Found};
 use super::super::shared::{Shared, index_file_name};
-use super::super::store::TAIL_UNITS_MAX;
+use super::super::upkeep::TAIL_UNITS_MAX;
 use super::index::load_index;
 use super::plan::{self, Evidence, Plan};
 use super::{Phase, Progress};
@@ -30,7 +31,7 @@ pub(in crate::store) struct Outcome {
     pub(in crate::store) newest_time: Millis,
     pub(in crate::store) checkpoint: Checkpoint,
     /// Files that were written and not synced.
-    pub(in crate::store) unsynced_files: Vec<(Arc<Queue>, i64)>,
+    pub(in crate::store) unsynced_files: Vec<QueueFile>,
     pub(in crate::store) unsynced_index: Vec<u64>,
 }
 
@@ -44,7 +45,7 @@ struct Recovery<'a> {
     checkpoint: Checkpoint,
     /// Queues that may have units on disk behind their end.
     shortened: Vec<Arc<Queue>>,
-    unsynced_files: Vec<(Arc<Queue>, i64)>,
+    unsynced_files: Vec<QueueFile>,
     unsynced_index: Vec<u64>,
     /// Units in memory.
     tail_units: usize,
@@ -224,13 +225,14 @@ impl Recovery<'_> {
 
     /// Brings memory into the files.
     fn write_tails(&mut self) -> Result<(), Error> {
-        let queues = self.shared.queues.all().iter().filter_map(Queue::unwritten).collect();
+        let queues = self.shared.queues.dirty().iter().filter_map(Queue::unwritten).collect();
         let tails = WriteTails { queues, index_name: index_file_name(self.now), settle: None };
         let written = tails.run(&self.shared, self.disk);
         for (queue, units, files) in written.queues {
-            queue.written(units, files.first().map_or(0, |file| *file));
-            self.unsynced_files.extend(files.iter().map(|file| (Arc::clone(&queue), *file)));
+            queue.written(units, files.first().map_or(0, |file| file.unit));
+            self.unsynced_files.extend(files.iter().map(|file| QueueFile { queue: Arc::clone(&queue), file: *file }));
         }
+        self.shared.queues.forget_clean();
         if let Some(index) = written.index {
             self.unsynced_index.extend(index.touched.iter().copied());
             self.shared.index.complete(index);
@@ -310,7 +312,7 @@ impl Recovery<'_> {
             queues_time: Millis(0),
             master_flushed: old.master_flushed.min(position.0),
             confirmed: old.confirmed.min(position.0),
-            messages: None,
+            ours: None,
             ..old
         };
         if self.checkpoint == old {

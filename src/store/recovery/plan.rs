@@ -67,14 +67,14 @@ pub(super) fn plan(evidence: &Evidence) -> Plan {
     if !evidence.has_queues {
         return from(evidence.first);
     }
-    match evidence.at_checkpoint {
-        AtCheckpoint::Record => Plan { messages: evidence.checkpoint.messages, ..from(position.0) },
-        // Our own mark says that the position is one after a record.
-        AtCheckpoint::Unknown if evidence.checkpoint.messages.is_some() => {
-            Plan { messages: evidence.checkpoint.messages, ..from(position.0) }
+    match (evidence.at_checkpoint, evidence.checkpoint.ours) {
+        // Our own mark says that the position is the start of a record or the end of the log.
+        (AtCheckpoint::Record | AtCheckpoint::Unknown, Some(ours)) => {
+            Plan { messages: ours.messages, ..from(position.0) }
         }
-        AtCheckpoint::Unknown => from(segment_before(evidence, position)),
-        AtCheckpoint::Outside => match evidence.newest_unit {
+        (AtCheckpoint::Record, None) => from(position.0),
+        (AtCheckpoint::Unknown, None) => from(segment_before(evidence, position)),
+        (AtCheckpoint::Outside, _) => match evidence.newest_unit {
             Some(newest) => from(segment_before(evidence, newest + 1)),
             None => from(by_time(evidence)),
         },
@@ -102,12 +102,14 @@ fn by_time(evidence: &Evidence) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::checkpoint::Ours;
     use super::*;
 
     /// Three files of 100 bytes, the oldest of which starts at 100.
     fn evidence(position: i64, messages: Option<i64>, at_checkpoint: AtCheckpoint) -> Evidence {
         let queues_position = PhysicalOffset(position);
-        let checkpoint = Checkpoint { queues_position, messages, queues_time: Millis(50), ..Checkpoint::default() };
+        let ours = messages.map(|messages| Ours { messages: Some(messages) });
+        let checkpoint = Checkpoint { queues_position, ours, queues_time: Millis(50), ..Checkpoint::default() };
         Evidence {
             crashed: true,
             first: 100,

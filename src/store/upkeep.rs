@@ -1,0 +1,250 @@
+//! Work behind the log: memory into files, files made durable, old files deleted. One such job runs at a time.
+//!
+//! ```text
+//!  units, keys in memory --200 ms--> files, page cache --60 s or 256 MiB--> synced, checkpoint ("settle")
+//!  survey of the disk --10 s--> retention decides --> delete
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::checkpoint::{Checkpoint, Ours};
+use super::consume_queue::Queue;
+use super::consume_queues::QueueFile;
+use super::index;
+use super::job::{Settle, Survey, TailsWritten, Work, WriteTails};
+use super::open_files::FileId;
+use super::options::millis;
+use super::retention;
+use super::shared::{Shared, index_file_name};
+use super::store::{Event, Store};
+use crate::protocol::ids::{Millis, PhysicalOffset};
+
+/// Units in memory before dispatch waits for them to be written: 24 bytes each.
+pub(super) const TAIL_UNITS_MAX: usize = 256 * 1024;
+/// Units and keys stay in memory this long before they are written.
+const TAIL_INTERVAL_MILLIS: i64 = 200;
+/// The queues are made durable after so many bytes of log, because recovery reads them all again.
+const SETTLE_BYTES_MAX: i64 = 256 << 20;
+
+/// What is in memory, written but not durable, or to be deleted.
+pub(super) struct Upkeep {
+    /// A job that writes or deletes queue and index files runs.
+    pub(super) running: bool,
+    pub(super) surveying: bool,
+    /// Units in memory.
+    pub(super) tail_units: usize,
+    last_tails: Millis,
+    last_settle: Millis,
+    pub(super) last_survey: Option<Millis>,
+    /// The checkpoint that is on disk.
+    checkpoint: Checkpoint,
+    pub(super) settle_wanted: bool,
+    /// The queues are settled once the log is durable up to here.
+    settle_at: Option<PhysicalOffset>,
+    pub(super) unsynced_files: BTreeMap<(u64, i64), QueueFile>,
+    unsynced_index: BTreeSet<u64>,
+    pub(super) topics_to_delete: Vec<String>,
+    segments_to_delete: Vec<i64>,
+    pub(super) creating_segment: bool,
+    /// A log file that could not be made ahead: left to the append that needs it.
+    pub(super) segment_failed: Option<i64>,
+}
+
+impl Upkeep {
+    /// After recovery up to `end`, which wrote some files and did not sync them.
+    pub(super) fn new(
+        shared: &Shared,
+        checkpoint: Checkpoint,
+        end: PhysicalOffset,
+        now: Millis,
+        unsynced_files: Vec<QueueFile>,
+        unsynced_index: Vec<u64>,
+    ) -> Upkeep {
+        let mut upkeep = Upkeep {
+            running: false,
+            surveying: false,
+            tail_units: shared.queues.all().iter().map(|queue| queue.tail_len()).sum(),
+            last_tails: now,
+            last_settle: now,
+            last_survey: None,
+            checkpoint,
+            // What recovery read again should not be read a second time.
+            settle_wanted: checkpoint.queues_position < end,
+            settle_at: None,
+            unsynced_files: BTreeMap::new(),
+            unsynced_index: unsynced_index.into_iter().collect(),
+            topics_to_delete: Vec::new(),
+            segments_to_delete: Vec::new(),
+            creating_segment: false,
+            segment_failed: None,
+        };
+        upkeep.note_unsynced(unsynced_files.into_iter());
+        upkeep
+    }
+
+    /// Files that were written; whether one of them is new must not be forgotten before its folder is synced.
+    fn note_unsynced(&mut self, files: impl Iterator<Item = QueueFile>) {
+        for written in files {
+            let known = self.unsynced_files.entry((written.queue.serial, written.file.unit));
+            let file = known.or_insert_with(|| written.clone());
+            file.file.is_new |= written.file.is_new;
+        }
+    }
+}
+
+impl Store {
+    /// The one job of upkeep that is due: deletions before writes, so that a topic made anew is not deleted again.
+    pub(super) fn upkeep_work(&mut self, now: Millis) -> Option<Work> {
+        if self.upkeep.running {
+            return None;
+        }
+        if !self.upkeep.topics_to_delete.is_empty() {
+            return Some(Work::DeleteTopics { topics: std::mem::take(&mut self.upkeep.topics_to_delete) });
+        }
+        if !self.upkeep.segments_to_delete.is_empty() {
+            let segments = std::mem::take(&mut self.upkeep.segments_to_delete);
+            return Some(Work::Delete { segments, first: self.shared.log.first() });
+        }
+        let settle = self.upkeep.settle_at.is_some_and(|target| self.flush.flushed() >= target);
+        if settle || self.tails_due(now) {
+            self.upkeep.last_tails = now;
+            return Some(Work::WriteTails(self.tails(now, settle)));
+        }
+        None
+    }
+
+    fn has_tails(&self) -> bool {
+        self.upkeep.tail_units > 0 || self.shared.index.pending() > 0
+    }
+
+    fn tails_due(&self, now: Millis) -> bool {
+        let crowded =
+            self.upkeep.tail_units >= TAIL_UNITS_MAX / 2 || self.shared.index.pending() >= index::PENDING_KEYS_MAX / 2;
+        let waited = now.since(self.upkeep.last_tails);
+        self.has_tails() && (crowded || !(0..TAIL_INTERVAL_MILLIS).contains(&waited))
+    }
+
+    fn settle_due(&self, now: Millis) -> bool {
+        let unsettled = self.follow.dispatched() - self.upkeep.checkpoint.queues_position;
+        let waited = now.since(self.upkeep.last_settle);
+        let interval = millis(self.shared.settings().flush.consume_queue_thorough_interval);
+        let due = unsettled >= SETTLE_BYTES_MAX || !(0..interval).contains(&waited);
+        self.upkeep.settle_wanted || unsettled > 0 && due
+    }
+
+    /// The log must be durable as far as it is dispatched now before the checkpoint may say so. What is dispatched while that
+    /// sync runs does not count, or a busy store would never come to it.
+    pub(super) fn plan_settle(&mut self, now: Millis) {
+        if self.upkeep.settle_at.is_none() && self.settle_due(now) {
+            self.upkeep.settle_at = Some(self.follow.dispatched());
+        }
+        if self.upkeep.settle_at.is_some_and(|target| self.flush.flushed() < target) {
+            self.flush.want();
+        }
+    }
+
+    /// When [`Store::upkeep_work`] has something to do, as far as time decides.
+    pub(super) fn upkeep_deadline(&self) -> Option<Millis> {
+        if self.upkeep.running {
+            return None;
+        }
+        let tails = self.has_tails().then(|| self.upkeep.last_tails.plus(TAIL_INTERVAL_MILLIS));
+        let unsettled = self.follow.dispatched() > self.upkeep.checkpoint.queues_position;
+        let interval = millis(self.shared.settings().flush.consume_queue_thorough_interval);
+        let settle = unsettled.then(|| self.upkeep.last_settle.plus(interval));
+        tails.into_iter().chain(settle).min()
+    }
+
+    /// Takes what is in memory, and with `settle` all that is to be synced.
+    pub(super) fn tails(&mut self, now: Millis, settle: bool) -> WriteTails {
+        let queues = self.shared.queues.dirty().iter().filter_map(Queue::unwritten).collect();
+        let settle = settle.then(|| {
+            self.upkeep.last_settle = now;
+            self.upkeep.settle_wanted = false;
+            self.upkeep.settle_at = None;
+            Settle {
+                // Copies: should the job fail, all of them are still to be synced.
+                queue_files: self.upkeep.unsynced_files.values().cloned().collect(),
+                index_files: self.upkeep.unsynced_index.iter().copied().collect(),
+                checkpoint: self.checkpoint(),
+            }
+        });
+        WriteTails { queues, index_name: index_file_name(now), settle }
+    }
+
+    /// The checkpoint that holds once everything dispatched so far is durable.
+    fn checkpoint(&self) -> Checkpoint {
+        // With ASYNC_FLUSH messages are dispatched before they are durable; both positions are starts of records.
+        let position = self.follow.dispatched().min(self.flush.flushed());
+        let whole = position == self.follow.dispatched();
+        let messages = || self.shared.queues.all().iter().map(|queue| queue.range().max.0).sum();
+        Checkpoint {
+            log_time: self.follow.newest_time(),
+            queues_time: self.follow.newest_time(),
+            queues_position: position,
+            ours: Some(Ours { messages: whole.then(messages) }),
+            ..self.upkeep.checkpoint
+        }
+    }
+
+    pub(super) fn survey_deadline(&self) -> Option<Millis> {
+        if self.upkeep.surveying || !self.upkeep.segments_to_delete.is_empty() {
+            return None;
+        }
+        let interval = millis(self.shared.settings().retention.clean_interval);
+        Some(self.upkeep.last_survey.map_or(Millis(0), |last| last.plus(interval)))
+    }
+
+    pub(super) fn tails_written(&mut self, written: TailsWritten, events: &mut Vec<Event>) {
+        self.upkeep.running = false;
+        for (queue, units, files) in written.queues.into_iter().filter(|(queue, ..)| !queue.is_deleted()) {
+            queue.written(units, files.first().map_or(0, |file| file.unit));
+            self.upkeep.tail_units -= units;
+            self.upkeep.note_unsynced(files.iter().map(|file| QueueFile { queue: Arc::clone(&queue), file: *file }));
+        }
+        self.shared.queues.forget_clean();
+        if let Some(index) = written.index {
+            self.upkeep.unsynced_index.extend(index.touched.iter().copied());
+            self.shared.index.complete(index);
+        }
+        if let Some(checkpoint) = written.settled {
+            self.upkeep.checkpoint = checkpoint;
+            self.upkeep.unsynced_files.clear();
+            self.upkeep.unsynced_index.clear();
+        }
+        match written.failure {
+            None => {}
+            // The units stay in memory and are written when there is space again.
+            Some(error) if error.is_disk_full() => {
+                self.set_disk_full(Some(error.to_string()), events);
+            }
+            Some(error) => self.fail(error, events),
+        }
+    }
+
+    pub(super) fn surveyed(&mut self, survey: &Survey, now: Millis, events: &mut Vec<Event>) {
+        self.shared.set_disk(survey.space);
+        let settings = self.shared.settings();
+        let retention = &settings.retention;
+        let used = survey.space.total.saturating_sub(survey.space.available);
+        let written = self.shared.log.base_of(self.flush.flushed().min(self.follow.dispatched()));
+        let decision = retention::decide(retention, &survey.segments, written, (used, survey.space.total), now);
+        let limit = retention.disk_warning_percent;
+        let full =
+            decision.disk_full.then(|| format!("more than {limit} % of it is used (diskSpaceWarningLevelRatio)"));
+        self.set_disk_full(full, events);
+        if let Some(last) = decision.delete.last() {
+            let first = PhysicalOffset(last + self.shared.log.segment_bytes());
+            // Readers stop at the new beginning before the first file goes.
+            self.shared.log.set_first(first);
+            self.shared.files.close(|id| matches!(id, FileId::Segment(base) if base < first.0));
+            self.upkeep.segments_to_delete = decision.delete;
+        }
+    }
+
+    /// Files that are gone need no sync.
+    pub(super) fn forget_deleted_files(&mut self) {
+        self.upkeep.unsynced_files.retain(|(_, unit), file| file.queue.first_file().is_none_or(|first| first <= *unit));
+    }
+}
