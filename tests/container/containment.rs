@@ -2,13 +2,13 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use mqcontainer::env::{Disk, Env, SystemDisk};
 
 use crate::child::Child;
-use crate::faulty::FaultyDisk;
-use crate::support::{Outcome, Peer, Running, broker_table, free_port, until};
+use crate::faulty::{Faults, FaultyDisk};
+use crate::support::{Outcome, Peer, Running, broker_table, free_port, java_conf, until};
 
 /// The line of /readyz about one broker.
 async fn ready_line(running: &Running, name: &str) -> Outcome<(u16, String)> {
@@ -64,14 +64,14 @@ async fn a_failed_sync_ends_one_broker_which_comes_back() -> Outcome<()> {
     let sync = "flushDiskType = \"SYNC_FLUSH\"\n";
     let tables = broker_table("a", a) + sync + &broker_table("b", b) + sync;
     let folder = tempfile::tempdir()?;
-    let fails = Arc::new(AtomicBool::new(false));
-    let disk = FaultyDisk { folder: folder.path().join("a"), fails: Arc::clone(&fails) };
+    let faults = Arc::new(Faults::default());
+    let disk = FaultyDisk { folder: folder.path().join("a"), faults: Arc::clone(&faults) };
     let running = Running::start_in(folder, &tables, |env| Env { disk: Arc::new(disk), ..env }).await?;
     let peer = Peer::new();
     let (a, b) = (format!("127.0.0.1:{a}"), format!("127.0.0.1:{b}"));
     peer.send(&a, "T", "before").await?;
 
-    fails.store(true, Ordering::SeqCst);
+    faults.syncs_fail.store(true, Ordering::SeqCst);
     assert!(peer.send(&a, "T", "lost or not, but not acknowledged").await.is_err());
     until("the failure shows", || async {
         ready_line(&running, "a")
@@ -85,7 +85,7 @@ async fn a_failed_sync_ends_one_broker_which_comes_back() -> Outcome<()> {
     })
     .await;
 
-    fails.store(false, Ordering::SeqCst);
+    faults.syncs_fail.store(false, Ordering::SeqCst);
     until_serving(&running, "a").await;
     peer.send(&a, "T", "after").await?;
     let stored = peer.pull_all(&a, "T", 2).await?;
@@ -106,6 +106,64 @@ async fn a_failed_sync_ends_one_broker_which_comes_back() -> Outcome<()> {
     };
     assert!(restarts("a") >= Some(1), "{:?}", restarts("a"));
     assert_eq!(restarts("b"), Some(0));
+    running.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_ends_one_broker_which_comes_back() -> Outcome<()> {
+    let (a, b) = (free_port(), free_port());
+    let folder = tempfile::tempdir()?;
+    let faults = Arc::new(Faults::default());
+    let disk = FaultyDisk { folder: folder.path().join("a"), faults: Arc::clone(&faults) };
+    let tables = broker_table("a", a) + &broker_table("b", b);
+    let running = Running::start_in(folder, &tables, |env| Env { disk: Arc::new(disk), ..env }).await?;
+    let peer = Peer::new();
+    let (a, b) = (format!("127.0.0.1:{a}"), format!("127.0.0.1:{b}"));
+    peer.send(&a, "T", "before").await?;
+
+    faults.writes_panic.store(true, Ordering::SeqCst);
+    assert!(peer.send(&a, "T", "lost").await.is_err());
+    until("the panic shows", || async {
+        ready_line(&running, "a").await.is_ok_and(|(status, line)| status == 503 && line.contains("injected panic"))
+    })
+    .await;
+    peer.send(&b, "T", "the neighbour serves on").await?;
+
+    faults.writes_panic.store(false, Ordering::SeqCst);
+    until_serving(&running, "a").await;
+    assert_eq!(peer.pull_all(&a, "T", 1).await?, ["before"]);
+    running.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_recovery_is_shown_and_keeps_nobody_waiting() -> Outcome<()> {
+    let (a, b, c) = (free_port(), free_port(), free_port());
+    let folder = tempfile::tempdir()?;
+    let faults = Arc::new(Faults::default());
+    faults.set_stuck(true);
+    let disk = FaultyDisk { folder: folder.path().join("a"), faults: Arc::clone(&faults) };
+    let tables = broker_table("a", a) + &broker_table("b", b);
+    let running = Running::begin(folder, &tables, |env| Env { disk: Arc::new(disk), ..env }).await?;
+    let peer = Peer::new();
+    until_serving(&running, "b").await;
+    let (status, line) = ready_line(&running, "a").await?;
+    assert_eq!((status, line.as_str()), (503, "DefaultCluster_a_0 starting: loading queues and index"));
+    assert_eq!(running.page("/livez").await?.0, 200);
+
+    // Clients that still know its address are told so.
+    let refused = peer.send(&format!("127.0.0.1:{a}"), "T", "too early").await.unwrap_err().to_string();
+    assert!(refused.starts_with("code 2: broker DefaultCluster_a_0 is starting"), "{refused}");
+    // Neither are other brokers kept waiting, nor administrators.
+    peer.send(&format!("127.0.0.1:{b}"), "T", "served").await?;
+    let conf = running.file("c.conf");
+    std::fs::write(&conf, java_conf("c", c, &running.file("store-c")))?;
+    assert_eq!(peer.add_broker(&running.admin, &conf).await?.code, 0);
+
+    faults.set_stuck(false);
+    until_serving(&running, "a").await;
+    peer.send(&format!("127.0.0.1:{a}"), "T", "in time").await?;
     running.stop().await;
     Ok(())
 }

@@ -1,24 +1,44 @@
-//! A disk that fails the syncs of one folder while it is told to.
+//! A disk that misbehaves in one folder while it is told to.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 
 use mqcontainer::env::{DeviceId, Disk, DiskSpace, Entry, File, LockGuard, OpenMode, SystemDisk};
 
+/// What the disk does wrong.
+#[derive(Default)]
+pub struct Faults {
+    /// Syncs fail.
+    pub syncs_fail: AtomicBool,
+    /// Writes panic.
+    pub writes_panic: AtomicBool,
+    /// Locking waits.
+    stuck: Mutex<bool>,
+    moved: Condvar,
+}
+
+impl Faults {
+    /// Locking waits from now on, or no longer.
+    pub fn set_stuck(&self, stuck: bool) {
+        *self.stuck.lock().unwrap() = stuck;
+        self.moved.notify_all();
+    }
+
+    fn wait(&self) {
+        drop(self.moved.wait_while(self.stuck.lock().unwrap(), |stuck| *stuck).unwrap());
+    }
+}
+
 pub struct FaultyDisk {
     pub folder: PathBuf,
-    pub fails: Arc<AtomicBool>,
+    pub faults: Arc<Faults>,
 }
 
 struct FaultyFile {
     file: Arc<dyn File>,
-    fails: Arc<AtomicBool>,
-}
-
-fn failure() -> io::Error {
-    io::Error::other("injected by the test")
+    faults: Arc<Faults>,
 }
 
 impl Disk for FaultyDisk {
@@ -27,7 +47,7 @@ impl Disk for FaultyDisk {
         if !path.starts_with(&self.folder) {
             return Ok(file);
         }
-        Ok(Arc::new(FaultyFile { file, fails: Arc::clone(&self.fails) }))
+        Ok(Arc::new(FaultyFile { file, faults: Arc::clone(&self.faults) }))
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -71,6 +91,9 @@ impl Disk for FaultyDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn LockGuard>> {
+        if path.starts_with(&self.folder) {
+            self.faults.wait();
+        }
         SystemDisk.lock(path)
     }
 }
@@ -85,11 +108,12 @@ impl File for FaultyFile {
     }
 
     fn write_all_at(&self, offset: u64, buffer: &[u8]) -> io::Result<()> {
+        assert!(!self.faults.writes_panic.load(Ordering::SeqCst), "injected panic");
         self.file.write_all_at(offset, buffer)
     }
 
     fn sync(&self) -> io::Result<()> {
-        if self.fails.load(Ordering::SeqCst) { Err(failure()) } else { self.file.sync() }
+        if self.faults.syncs_fail.load(Ordering::SeqCst) { Err(failure()) } else { self.file.sync() }
     }
 
     fn size(&self) -> io::Result<u64> {
