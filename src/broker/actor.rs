@@ -28,6 +28,7 @@ use super::event::Event;
 use super::handle::{Control, Exit};
 use super::hold::Pull;
 use super::readers::Readers;
+use super::stages::Stages;
 
 /// Requests taken out of the mailbox at a time; the bound of one batch of appends.
 const BATCH_MAX: usize = 512;
@@ -64,6 +65,7 @@ pub(super) struct Parts {
     pub(super) announce: watch::Sender<Announcement>,
     pub(super) readers: Readers,
     pub(super) share: Share,
+    pub(super) stages: Arc<Stages>,
 }
 
 pub(super) struct Actor {
@@ -147,14 +149,24 @@ impl Actor {
             results.push(result);
         }
         let now = self.now();
+        let taken = self.parts.env.clock.monotonic();
         let mut actions = Vec::new();
         for result in results.drain(..) {
             self.inbound(now, result, &mut actions);
         }
+        let stages = Arc::clone(&self.parts.stages);
+        let count = requests.len();
         for request in requests.drain(..) {
+            if let Some(entered) = request.reply.entered() {
+                stages.queue.time(taken.saturating_sub(entered));
+            }
             self.request(now, request, &mut actions);
         }
         self.settle(actions);
+        if count > 0 {
+            stages.requests.size(count);
+            stages.turn.time(self.parts.env.clock.monotonic().saturating_sub(taken));
+        }
     }
 
     fn request(&mut self, now: Millis, request: Request, actions: &mut Vec<Action>) {
@@ -175,7 +187,8 @@ impl Actor {
                 }
                 self.parts.core.handle(now, event, actions);
             }
-            Inbound::NothingPulled { pull, read, slot } => {
+            Inbound::NothingPulled { pull, read, mut slot } => {
+                slot.suspend();
                 self.slots.insert(pull.to, slot);
                 self.parts.core.handle(now, Event::NothingPulled { pull, read }, actions);
             }
@@ -248,7 +261,10 @@ impl Actor {
         thens: Vec<AfterAppend>,
         actions: &mut Vec<Action>,
     ) {
+        let began = self.parts.env.clock.monotonic();
         let results = self.parts.store.append(batch, now);
+        self.parts.stages.append.time(self.parts.env.clock.monotonic().saturating_sub(began));
+        self.parts.stages.appends.size(results.len());
         assert_eq!(results.len(), thens.len(), "one result for each append");
         for (then, result) in thens.into_iter().zip(results) {
             self.parts.core.appended(now, then, result, actions);
@@ -383,9 +399,14 @@ impl Actor {
     /// A job of the store as the pool runs it.
     fn pool_job(&self, job: crate::store::Job) -> Job {
         let (disk, results) = (Arc::clone(&self.parts.env.disk), self.parts.results.clone());
+        let (clock, stages) = (Arc::clone(&self.parts.env.clock), Arc::clone(&self.parts.stages));
+        let ordered = job.device().map(|_| clock.monotonic());
         Box::new(move || {
             let mut report = Report { results: Some(results) };
             let done = job.run(&*disk);
+            if let Some(ordered) = ordered {
+                stages.flush.time(clock.monotonic().saturating_sub(ordered));
+            }
             report.send(Inbound::Job(done));
         })
     }

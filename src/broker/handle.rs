@@ -11,6 +11,7 @@ use crate::remoting::{Connection, Request, Service};
 use super::action::Announcement;
 use super::error::Error;
 use super::snapshot::Snapshot;
+use super::stages::Stages;
 
 /// A broker as others see it; a clone is another handle on the same broker.
 #[derive(Clone)]
@@ -20,6 +21,7 @@ pub struct Handle {
     control: Sender<Control>,
     refused: Arc<AtomicU64>,
     mailbox_limit: usize,
+    stages: Arc<Stages>,
 }
 
 /// A broker that has just been started.
@@ -54,8 +56,9 @@ impl Handle {
         mailbox: Sender<Request>,
         control: Sender<Control>,
         mailbox_limit: usize,
+        stages: Arc<Stages>,
     ) -> Handle {
-        Handle { identity, mailbox, control, refused: Arc::default(), mailbox_limit }
+        Handle { identity, mailbox, control, refused: Arc::default(), mailbox_limit, stages }
     }
 
     /// Cluster, name and id.
@@ -79,6 +82,12 @@ impl Handle {
         let (answer, snapshot) = oneshot::channel();
         self.control.send(Control::Snapshot(answer)).await.ok()?;
         snapshot.await.ok()
+    }
+
+    /// How long its stages take.
+    #[must_use]
+    pub fn stages(&self) -> &Stages {
+        &self.stages
     }
 
     /// Requests that wait in the mailbox.

@@ -28,6 +28,7 @@ pub mod persist;
 mod readers;
 pub mod requests;
 pub mod snapshot;
+pub mod stages;
 pub mod state;
 #[cfg(test)]
 mod testing;

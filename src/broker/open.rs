@@ -16,6 +16,7 @@ use super::actor::{Actor, Parts};
 use super::core::{Core, Loaded};
 use super::handle::{Handle, Started};
 use super::readers::Readers;
+use super::stages::Stages;
 
 /// Control messages that may wait: snapshots, stops, closed connections.
 const CONTROL_LIMIT: usize = 4_096;
@@ -67,6 +68,7 @@ pub async fn start(config: Arc<Broker>, env: &Env, progress: Arc<Progress>) -> R
     let (results, inbound) = mailbox::bounded(RESULTS_LIMIT);
     let (announce, announcements) = watch::channel(core.announcement());
     let readers = Readers::new(store.view(), env.tasks.clone(), share.clone(), results.clone(), Arc::clone(&owner));
+    let stages = Arc::new(Stages::default());
     let parts = Parts {
         core,
         store,
@@ -80,9 +82,10 @@ pub async fn start(config: Arc<Broker>, env: &Env, progress: Arc<Progress>) -> R
         announce,
         readers,
         share,
+        stages: Arc::clone(&stages),
     };
     let ended = env.tasks.spawn(TaskKind::BrokerActor, &owner, Actor::new(parts).run());
-    let handle = Handle::new(Arc::new(config.identity.clone()), mailbox, control, requests_limit);
+    let handle = Handle::new(Arc::new(config.identity.clone()), mailbox, control, requests_limit, stages);
     Ok(Started { handle, announcements, ended })
 }
 

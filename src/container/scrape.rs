@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::broker::Snapshot;
+use crate::broker::stages::{BATCH_BOUNDS, MICROS_BOUNDS, Stages};
 use crate::config::{Config, Role};
 use crate::dispatch::{Admission, Dispatch, LATENCY_BOUNDS_MILLIS, Lane};
 use crate::env::{Env, TaskKind, Usage};
@@ -107,6 +108,7 @@ impl Scrape {
             (&series::PARTIAL_BYTES, transport.partial_bytes() as u64),
             (&series::OUTBOUND_BYTES, transport.outbound_bytes() as u64),
             (&series::POOL_THREADS, self.config.container.limits.io_threads as u64),
+            (&series::POOL_RUNNING, self.env.pool.running() as u64),
             (&series::POOL_WAITING, self.env.pool.waiting() as u64),
         ];
         for (family, value) in values {
@@ -150,8 +152,24 @@ fn add_serving(page: &mut Exposition, owner: &Owner, serving: &Serving) {
     page.add(&series::BROKER_START_SECONDS, Some(owner), &[], serving.took.as_secs_f64());
     page.add(&series::MAILBOX_DEPTH, Some(owner), &[], count(serving.handle.waiting() as u64));
     page.add(&series::MAILBOX_REFUSED, Some(owner), &[], count(serving.handle.refused()));
+    add_stages(page, owner, serving.handle.stages());
     for (name, counters) in ["main", "fast"].into_iter().zip(&serving.ports) {
         add_port(page, owner, name, counters);
+    }
+}
+
+fn add_stages(page: &mut Exposition, owner: &Owner, stages: &Stages) {
+    let times =
+        [("queue", &stages.queue), ("append", &stages.append), ("flush", &stages.flush), ("turn", &stages.turn)];
+    for (stage, times) in times {
+        let seconds = MICROS_BOUNDS.map(|micros| Duration::from_micros(micros).as_secs_f64());
+        let sum = Duration::from_micros(times.sum()).as_secs_f64();
+        let buckets = Buckets { bounds: &seconds, counts: &times.counts(), sum };
+        page.histogram(&series::STAGE_SECONDS, Some(owner), &[stage], buckets);
+    }
+    for (family, sizes) in [(&series::BATCH_REQUESTS, &stages.requests), (&series::BATCH_APPENDS, &stages.appends)] {
+        let buckets = Buckets { bounds: &BATCH_BOUNDS, counts: &sizes.counts(), sum: count(sizes.sum()) };
+        page.histogram(family, Some(owner), &[], buckets);
     }
 }
 

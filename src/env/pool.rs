@@ -30,6 +30,8 @@ struct Work {
 #[derive(Clone)]
 pub struct IoPool {
     queue: Sender<Work>,
+    /// Threads that run a job now.
+    running: Arc<AtomicUsize>,
 }
 
 /// A job was not taken because the queue or the share is full.
@@ -65,13 +67,16 @@ impl IoPool {
     /// The kernel's, when a thread cannot be started.
     pub fn start(threads: usize, queue_limit: usize) -> io::Result<IoPool> {
         let (queue, jobs) = bounded::<Work>(queue_limit.max(1));
+        let running = Arc::new(AtomicUsize::new(0));
         for number in 0..threads.max(1) {
-            let jobs = jobs.clone();
+            let (jobs, running) = (jobs.clone(), Arc::clone(&running));
             thread::Builder::new().name(format!("io-{number}")).spawn(move || {
                 for Work { job, place } in jobs {
                     // A panic in a job must not cost the container a thread; whoever waits for the job sees its
                     // answer channel closed and fails its own broker.
+                    running.fetch_add(1, Ordering::Relaxed);
                     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+                    running.fetch_sub(1, Ordering::Relaxed);
                     if outcome.is_err() {
                         tracing::error!("a job of the i/o pool panicked");
                     }
@@ -79,13 +84,19 @@ impl IoPool {
                 }
             })?;
         }
-        Ok(IoPool { queue })
+        Ok(IoPool { queue, running })
     }
 
     /// A share that has at most `limit` jobs waiting or running.
     #[must_use]
     pub fn share(&self, limit: usize) -> Share {
         Share { queue: self.queue.clone(), busy: Arc::default(), limit: limit.max(1) }
+    }
+
+    /// Threads that run a job now.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
     }
 
     /// Jobs that wait for a thread.

@@ -139,6 +139,12 @@ families! {
         "Bytes of those requests.";
     LANE_REFUSED = "mqcontainer_lane_refused_total" Counter Broker ["lane"]
         "Requests answered with SYSTEM_BUSY because the lane was full.";
+    STAGE_SECONDS = "mqcontainer_stage_seconds" Histogram Broker ["stage"]
+        "Seconds by stage: queue (a request until the owner task takes it), append (one write), flush (one sync), turn (one batch as a whole, answers included).";
+    BATCH_REQUESTS = "mqcontainer_batch_requests" Histogram Broker []
+        "Requests the owner task takes at a time.";
+    BATCH_APPENDS = "mqcontainer_batch_appends" Histogram Broker []
+        "Appends written with one write.";
     HELD_PULLS = "mqcontainer_held_pulls" Gauge Broker []
         "Long polls that wait for a message.";
     FLUSH_WAITERS = "mqcontainer_flush_waiters" Gauge Broker []
@@ -183,6 +189,8 @@ families! {
         "Bytes that wait for slow readers.";
     POOL_THREADS = "mqcontainer_io_pool_threads" Gauge Process []
         "Threads of the shared pool for disk work that may block.";
+    POOL_RUNNING = "mqcontainer_io_pool_running" Gauge Process []
+        "Threads of the pool that run a job now.";
     POOL_WAITING = "mqcontainer_io_pool_waiting" Gauge Process []
         "Jobs that wait for a thread of the pool.";
     NAMESERVER_REACHABLE = "mqcontainer_nameserver_reachable" Gauge Process ["nameserver"]

@@ -1,6 +1,7 @@
 //! The samples of one scrape as Prometheus text.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use metrics::{Key, Label};
 use metrics_exporter_prometheus::LabelSet;
@@ -41,9 +42,9 @@ struct Lines {
 
 /// A histogram's numbers: how many were at most each bound, not added up, and one more for what is above all of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Buckets<'a> {
+pub struct Buckets<'a, B> {
     /// Upper bounds, growing.
-    pub bounds: &'a [u64],
+    pub bounds: &'a [B],
     /// Counts, one more than bounds.
     pub counts: &'a [u64],
     /// Sum of all values.
@@ -60,7 +61,13 @@ impl Exposition {
     }
 
     /// Adds a histogram.
-    pub fn histogram(&mut self, family: &'static Family, owner: Option<&Owner>, labels: &[&str], buckets: Buckets<'_>) {
+    pub fn histogram<B: Display>(
+        &mut self,
+        family: &'static Family,
+        owner: Option<&Owner>,
+        labels: &[&str],
+        buckets: Buckets<'_, B>,
+    ) {
         debug_assert!(family.kind == Kind::Histogram, "{} has no buckets", family.name);
         assert_eq!(buckets.counts.len(), buckets.bounds.len() + 1, "one bucket is above all bounds");
         let set = label_set(family, owner, labels);

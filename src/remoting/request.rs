@@ -130,6 +130,12 @@ impl ReplySlot {
         self.bytes
     }
 
+    /// When the request passed its gate; none when it passed none.
+    #[must_use]
+    pub fn entered(&self) -> Option<Duration> {
+        self.gate.as_ref().map(|(_, ticket)| ticket.entered)
+    }
+
     /// Lets `gate` know when the request is answered. A slot passes one gate.
     pub fn pass(&mut self, gate: Arc<dyn Gate>, ticket: Ticket) {
         assert!(self.gate.is_none(), "a request passes one gate");
