@@ -4,6 +4,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use crate::config::{self, Outside};
 use crate::env::{Disk, Env, IoPool, SystemClock, SystemDisk, SystemEntropy, Tasks};
 
@@ -34,6 +36,23 @@ pub fn environment(config: &config::Container) -> io::Result<Env> {
         pool: IoPool::start(config.limits.io_threads, POOL_QUEUE)?,
         tasks: Tasks::new(),
     })
+}
+
+/// Raises the soft limit of open files to the hard one, as a JVM does, and says so when that is too few.
+///
+/// The soft limit is 1024 on many systems, kept low for programs that use `select`; every connection and every open file of
+/// a store takes one.
+pub fn raise_open_files(connections: usize) {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let in_force = if raised.is_ok() { limit.maximum } else { limit.current };
+    if let Some(files) = in_force.filter(|files| *files < connections as u64) {
+        tracing::warn!(
+            files,
+            connections,
+            "the process may open fewer files than limits.connections; raise its hard limit (ulimit -Hn, LimitNOFILE) or lower limits.connections"
+        );
+    }
 }
 
 /// The address this machine would send from to reach others; loopback when it has no route. Connecting a UDP socket sends nothing.

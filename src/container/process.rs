@@ -26,6 +26,7 @@ pub enum Exit {
 /// The table of brokers goes to stdout when all of them have served or failed once.
 #[must_use]
 pub fn run(config: Config, outside: Outside) -> Exit {
+    machine::raise_open_files(config.container.limits.connections);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.container.worker_threads)
         .thread_name("worker")

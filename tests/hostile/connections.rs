@@ -7,7 +7,9 @@ use bytes::Bytes;
 use mqcontainer::protocol::codes::request;
 use mqcontainer::protocol::command::Command;
 use mqcontainer::protocol::frame;
+use mqcontainer::protocol::headers::pull::PullRequest;
 use mqcontainer::protocol::ids::QueueOffset;
+use mqcontainer::protocol::sys_flag;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -23,8 +25,9 @@ const IDLE_CONNECTIONS: usize = 3_000;
 /// File descriptors this test needs besides.
 const OTHER_FILES: u64 = 500;
 
-/// Pulls of a client that reads no answer: far more bytes than the program may hold for it.
-const UNREAD_PULLS: usize = 3_000;
+/// Clients that read no answer, and what each of them asks for: far more bytes than the program may hold.
+const NEVER_READING: usize = 8;
+const PULLS: usize = 3_000;
 
 fn with_length(length: u32, rest: &[u8]) -> Vec<u8> {
     [&length.to_be_bytes(), rest].concat()
@@ -114,13 +117,14 @@ fn send_frame(body: usize) -> Bytes {
     frame::encode_to_bytes(&command)
 }
 
-/// Frames of 2 MiB of which a quarter of the connections send all but one byte, and the others only the beginning.
+/// Frames of 2 MiB of which every other connection sends all but one byte, together more than may be held, and the others
+/// only the beginning.
 pub async fn half_frames(program: &Program) -> Outcome<Vec<TcpStream>> {
     let bytes = send_frame(2 << 20);
     let mut streams = Vec::new();
     for number in 0..HALF_FRAMES {
         let mut stream = TcpStream::connect(&program.open).await?;
-        let end = if number % 4 == 0 { bytes.len() - 1 } else { 100 };
+        let end = if number % 2 == 0 { bytes.len() - 1 } else { 100 };
         // What does not fit waits in this process: the program reads no more of it than its limit allows.
         let written = tokio::time::timeout(Duration::from_millis(20), stream.write_all(&bytes[..end])).await;
         if let Ok(written) = written {
@@ -152,7 +156,10 @@ pub async fn idle_connections(program: &Program) -> Outcome<Option<Vec<TcpStream
     let needed = IDLE_CONNECTIONS as u64 + OTHER_FILES;
     let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     if limit.maximum.is_some_and(|hard| hard < needed) {
-        eprintln!("SKIPPED: {IDLE_CONNECTIONS} idle connections need {needed} files, ulimit -Hn is {:?}", limit.maximum);
+        eprintln!(
+            "SKIPPED: {IDLE_CONNECTIONS} idle connections need {needed} files, ulimit -Hn is {:?}",
+            limit.maximum
+        );
         return Ok(None);
     }
     if limit.current.is_some_and(|soft| soft < needed) {
@@ -189,30 +196,37 @@ pub async fn fill(program: &Program) -> Outcome<()> {
     Ok(())
 }
 
-/// Asks for hundreds of megabytes and reads none of it.
-pub async fn never_read(program: &Program) -> Outcome<TcpStream> {
-    use mqcontainer::protocol::headers::pull::PullRequest;
-    let header = PullRequest {
+/// Connections that ask for gigabytes and read none of them.
+pub async fn never_read(program: &Program) -> Outcome<Vec<TcpStream>> {
+    let mut streams = Vec::new();
+    for _ in 0..NEVER_READING {
+        let mut stream = TcpStream::connect(&program.open).await?;
+        for opaque in 0..PULLS {
+            // The program stops reading, or closes, long before the last one.
+            let pull = big_pull(opaque);
+            let write = tokio::time::timeout(Duration::from_millis(200), stream.write_all(&pull));
+            if !matches!(write.await, Ok(Ok(()))) {
+                break;
+            }
+        }
+        streams.push(stream);
+    }
+    Ok(streams)
+}
+
+fn big_pull(opaque: usize) -> Bytes {
+    let opaque = i32::try_from(opaque).unwrap_or(i32::MAX);
+    let mut command = Command { code: request::PULL_MESSAGE, opaque, ..Command::default() };
+    PullRequest {
         consumer_group: "glutton",
         topic: "Big",
         queue_offset: QueueOffset(0),
         max_msg_nums: 32,
-        sys_flag: 4,
+        sys_flag: sys_flag::pull::SUBSCRIPTION,
         subscription: Some("*"),
         expression_type: Some("TAG"),
         ..PullRequest::default()
-    };
-    let mut stream = TcpStream::connect(&program.open).await?;
-    for opaque in 0..UNREAD_PULLS {
-        let mut command =
-            Command { code: request::PULL_MESSAGE, opaque: i32::try_from(opaque)?, ..Command::default() };
-        header.encode(&mut command.ext);
-        let bytes = frame::encode_to_bytes(&command);
-        // The program stops reading long before the last one.
-        match tokio::time::timeout(Duration::from_millis(200), stream.write_all(&bytes)).await {
-            Ok(written) => written?,
-            Err(_) => break,
-        }
     }
-    Ok(stream)
+    .encode(&mut command.ext);
+    frame::encode_to_bytes(&command)
 }

@@ -12,53 +12,54 @@ mod support;
 
 mod connections;
 mod healthy;
+mod memory;
 mod program;
 mod requests;
 
 use healthy::Healthy;
-use program::Program;
+use memory::{CONNECTION_BYTES, Memory};
+use mqcontainer::remoting::Limits;
+use program::{CONNECTIONS, INBOUND_BYTES, Program};
 use support::{Outcome, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_peers_harm_only_themselves() -> Outcome<()> {
     let program = Program::start()?;
+    let fixed = Limits::default();
+    let mut memory = Memory::at_start(&program)?;
     let healthy = Healthy::start(&program.open);
     healthy.goes_on().await;
 
     let rows = requests::check(&program).await?;
-    let memory = |phase| within_memory(&program, phase);
-    memory("wrong requests")?;
+    memory.within("wrong requests", INBOUND_BYTES)?;
 
     let closed = connections::nonsense_is_closed(&program).await?;
     logged(&program, "the bytes are not RocketMQ remoting").await;
     logged(&program, "a client with TLS switched on").await;
-    memory("nonsense")?;
     healthy.goes_on().await;
+    memory.within("nonsense", 0)?;
 
     connections::drip(&program).await?;
     logged(&program, "reason=\"slow_frame\"").await;
 
-    connections::fill(&program).await?;
-    let mut unread = Vec::new();
-    for _ in 0..4 {
-        unread.push(connections::never_read(&program).await?);
-    }
-    healthy.goes_on().await;
-    logged(&program, "reason=\"slow_peer\"").await;
-    memory("answers that nobody reads")?;
-    drop(unread);
-
     let half = connections::half_frames(&program).await?;
     healthy.goes_on().await;
-    memory("half frames")?;
+    memory.within("half frames", fixed.partial_bytes)?;
     connections::all_closed("half frames", half).await;
 
     if let Some(idle) = connections::idle_connections(&program).await? {
         healthy.goes_on().await;
-        memory("idle connections")?;
+        memory.within("idle connections", CONNECTIONS * CONNECTION_BYTES)?;
         connections::all_closed("idle connections", idle).await;
     }
     logged(&program, "reason=\"idle\"").await;
+
+    connections::fill(&program).await?;
+    let unread = connections::never_read(&program).await?;
+    healthy.goes_on().await;
+    memory.within("answers that nobody reads", fixed.outbound_bytes)?;
+    logged(&program, "reason=\"slow_peer\"").await;
+    drop(unread);
 
     let rounds = healthy.stop().await?;
     let (status, ready) = program.page("/readyz").await?;
@@ -66,15 +67,10 @@ async fn hostile_peers_harm_only_themselves() -> Outcome<()> {
     let log = program.log()?;
     assert!(!log.contains("panicked"), "{log}");
     assert!(log.lines().count() < 2_000, "a peer can fill the log: {} lines", log.lines().count());
-    eprintln!("{rows} requests answered, {closed} connections of nonsense closed, {rounds} rounds of the healthy client");
+    eprintln!(
+        "{rows} requests answered, {closed} connections of nonsense closed, {rounds} rounds of the healthy client"
+    );
     program.stop()
-}
-
-fn within_memory(program: &Program, phase: &str) -> Outcome<()> {
-    let (peak, limit) = (program.memory_peak()?, program.memory_limit());
-    eprintln!("{phase}: at most {} of {} MiB", peak >> 20, limit >> 20);
-    assert!(peak <= limit, "{phase}: {peak} bytes of memory, the limits allow {limit}");
-    Ok(())
 }
 
 /// Waits for a line of the program's log.

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use mqcontainer::remoting::Limits;
 use tempfile::TempDir;
 
 use crate::support::{Outcome, broker_table, configuration, free_port};
@@ -16,10 +15,7 @@ use crate::support::{Outcome, broker_table, configuration, free_port};
 pub const IDLE: Duration = Duration::from_secs(5);
 
 /// Bytes of requests that are not answered yet, the least the configuration allows.
-const INBOUND_BYTES: usize = 16 << 20;
-
-/// What one open connection may cost while it does nothing: its task, its socket, its places in the tables.
-const CONNECTION_BYTES: usize = 8 << 10;
+pub const INBOUND_BYTES: usize = 16 << 20;
 
 /// Connections the program admits.
 pub const CONNECTIONS: usize = 3_500;
@@ -39,8 +35,6 @@ pub struct Program {
     pub mute: String,
     pub admin: String,
     pub namesrv: String,
-    /// Its peak of memory before the first peer came, in bytes.
-    memory_at_start: usize,
 }
 
 impl Program {
@@ -71,7 +65,7 @@ impl Program {
             .spawn()?;
         let stdout = process.stdout.take().ok_or("no stdout")?;
         let address = |port: u16| format!("127.0.0.1:{port}");
-        let mut program = Program {
+        let program = Program {
             http: address(http).parse()?,
             open: address(open),
             strict: address(strict),
@@ -80,12 +74,10 @@ impl Program {
             namesrv: address(namesrv),
             folder,
             process,
-            memory_at_start: 0,
         };
         let mut table = BufReader::new(stdout).lines();
         let ready = table.find_map(|line| line.ok().filter(|line| line.contains(" brokers serve after ")));
         assert!(ready.as_ref().is_some_and(|line| line.contains("3 of 3")), "{ready:?}\n{}", program.log()?);
-        program.memory_at_start = program.memory_peak()?;
         Ok(program)
     }
 
@@ -114,13 +106,6 @@ impl Program {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).ok_or("no VmHWM")?;
         Ok(line.split_whitespace().nth(1).ok_or("no number")?.parse::<usize>()? << 10)
-    }
-
-    /// What its limits allow it to have: those of the configuration, and those without a key.
-    pub fn memory_limit(&self) -> usize {
-        let fixed = Limits::default();
-        let limited = INBOUND_BYTES + fixed.partial_bytes + fixed.outbound_bytes;
-        self.memory_at_start + limited + CONNECTIONS * CONNECTION_BYTES
     }
 
     /// SIGTERM, and a clean end.
