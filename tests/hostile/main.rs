@@ -17,7 +17,7 @@ mod program;
 mod requests;
 
 use healthy::Healthy;
-use memory::{CONNECTION_BYTES, Memory};
+use memory::{CONNECTION_BYTES, Memory, READ_BYTES};
 use mqcontainer::remoting::Limits;
 use program::{CONNECTIONS, INBOUND_BYTES, Program};
 use support::{Outcome, until};
@@ -42,17 +42,17 @@ async fn hostile_peers_harm_only_themselves() -> Outcome<()> {
     connections::drip(&program).await?;
     logged(&program, "reason=\"slow_frame\"").await;
 
-    let half = connections::half_frames(&program).await?;
-    healthy.goes_on().await;
-    memory.within("half frames", fixed.partial_bytes)?;
-    connections::all_closed("half frames", half).await;
-
     if let Some(idle) = connections::idle_connections(&program).await? {
         healthy.goes_on().await;
         memory.within("idle connections", CONNECTIONS * CONNECTION_BYTES)?;
         connections::all_closed("idle connections", idle).await;
     }
     logged(&program, "reason=\"idle\"").await;
+
+    let half = connections::half_frames(&program).await?;
+    healthy.goes_on().await;
+    memory.within("half frames", fixed.partial_bytes + half.len() * READ_BYTES)?;
+    connections::all_closed("half frames", half).await;
 
     connections::fill(&program).await?;
     let unread = connections::never_read(&program).await?;
