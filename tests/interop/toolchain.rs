@@ -67,7 +67,7 @@ fn build_go() -> PathBuf {
 fn built(language: &str, command: impl FnOnce(&Path, &Path) -> Command) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(language);
     let mut hash = crc32fast::Hasher::new();
-    hash_files(&source, &mut hash);
+    hash_files(&source, Path::new(""), &mut hash);
     let build = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("interop-{language}-{:08x}", hash.finalize()));
     let done = build.join("done");
     if !done.exists() {
@@ -85,14 +85,20 @@ fn built(language: &str, command: impl FnOnce(&Path, &Path) -> Command) -> PathB
     build
 }
 
-fn hash_files(directory: &Path, hash: &mut crc32fast::Hasher) {
-    let mut entries: Vec<PathBuf> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    entries.sort();
-    for path in entries.into_iter().filter(|path| !path.ends_with("target")) {
+/// Names relative to `source`, so that a copied checkout finds its build.
+fn hash_files(source: &Path, folder: &Path, hash: &mut crc32fast::Hasher) {
+    let mut names: Vec<PathBuf> = fs::read_dir(source.join(folder))
+        .unwrap()
+        .map(|entry| folder.join(entry.unwrap().file_name()))
+        .filter(|name| !name.ends_with("target"))
+        .collect();
+    names.sort();
+    for name in names {
+        let path = source.join(&name);
         if path.is_dir() {
-            hash_files(&path, hash);
+            hash_files(source, &name, hash);
         } else {
-            hash.update(path.to_string_lossy().as_bytes());
+            hash.update(name.to_string_lossy().as_bytes());
             hash.update(&fs::read(&path).unwrap());
         }
     }
