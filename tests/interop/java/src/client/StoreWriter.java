@@ -15,10 +15,11 @@ import org.apache.rocketmq.common.message.MessageExt;
 /**
  * Writes varied messages through a NameServer and appends what was stored to a manifest.
  *
- * <pre>java -cp CP StoreWriter namesrvAddr manifest count seed</pre>
+ * <pre>java -cp CP StoreWriter namesrvAddr manifest count seed [undelayed]</pre>
  *
  * Several topics and queues, tags, keys, properties, flags, batches, compressed bodies, delayed messages and bodies of
  * 0 to 100 KiB, drawn from the seed. The manifest is made from what a consumer reads, compared with what was sent.
+ * A broker that is killed may deliver delayed messages again, as Java does: then they must be left out.
  */
 public final class StoreWriter {
     private static final int TOPICS = 5;
@@ -26,14 +27,16 @@ public final class StoreWriter {
 
     private final Env env;
     private final Random random;
+    private final boolean delayed;
     private final List<String> topics = new ArrayList<>();
     private final Map<String, Message> sent = new HashMap<>();
     private final java.util.concurrent.Semaphore window = new java.util.concurrent.Semaphore(IN_FLIGHT);
     private final List<Throwable> errors = java.util.Collections.synchronizedList(new ArrayList<>());
     private int number;
 
-    private StoreWriter(Env env, long seed) throws Exception {
+    private StoreWriter(Env env, long seed, boolean delayed) throws Exception {
         this.env = env;
+        this.delayed = delayed;
         random = new Random(seed);
         for (int i = 0; i < TOPICS; i++) {
             topics.add(env.topic("store-" + i, 1 + 2 * i));
@@ -44,7 +47,7 @@ public final class StoreWriter {
         Env env = new Env(new Shared(args[0]), Map.of(), "store-writer");
         int status = 1;
         try {
-            StoreWriter writer = new StoreWriter(env, Long.parseLong(args[3]));
+            StoreWriter writer = new StoreWriter(env, Long.parseLong(args[3]), args.length == 4);
             writer.write(Integer.parseInt(args[2]));
             writer.manifest(Path.of(args[1]));
             System.out.println("PASS store-writer");
@@ -123,7 +126,7 @@ public final class StoreWriter {
             message.putUserProperty("property" + n, "wert-ß-" + random.nextInt());
         }
         message.putUserProperty("number", String.valueOf(number));
-        if (random.nextInt(50) == 0) {
+        if (delayed && random.nextInt(50) == 0) {
             message.setDelayTimeLevel(1 + random.nextInt(2));
         }
         sent.put(String.valueOf(number++), new Message(topic, message.getTags(), message.getKeys(), message.getFlag(), message.getBody(), true));
