@@ -73,7 +73,7 @@ fn queues_as_keys() {
 }
 
 #[test]
-fn a_heartbeat_of_go_and_one_of_java() {
+fn heartbeats_of_java_go_and_cpp() {
     let heartbeat = heartbeat::HeartbeatData {
         client_id: "c".into(),
         consumer_data_set: vec![heartbeat::ConsumerData {
@@ -102,10 +102,37 @@ fn a_heartbeat_of_go_and_one_of_java() {
         written,
     );
     check(
+        r#"{"producerDataSet":[{"groupName":"p"}],"clientID":"c","consumerDataSet":[{"groupName":"g","consumeType":"CONSUME_PASSIVELY","messageModel":"CLUSTERING","consumeFromWhere":"CONSUME_FROM_FIRST_OFFSET","subscriptionDataSet":[{"classFilterMode":false,"topic":"t","subString":"a || b","tagsSet":["b","a"],"codeSet":["97","-98"],"subVersion":5,"expressionType":"TAG"}],"unitMode":false}]}"#,
+        &heartbeat,
+        written,
+    );
+    check(
+        r#"{"producerDataSet":[{"groupName":"p"}],"clientID":"c","consumerDataSet":[{"groupName":"g","consumeType":1,"messageModel":1,"consumeFromWhere":4,"subscriptionDataSet":[{"classFilterMode":false,"topic":"t","subString":"a || b","tagsSet":["b","a"],"codeSet":[97,-98],"subVersion":"5","expressionType":"TAG"}],"unitMode":"false"}]}"#,
+        &heartbeat,
+        written,
+    );
+    check(
         r#"{"clientID":"c","producerDataSet":null,"consumerDataSet":null}"#,
         &heartbeat::HeartbeatData { client_id: "c".into(), ..Default::default() },
         r#"{"clientID":"c","consumerDataSet":[],"heartbeatFingerprint":0,"producerDataSet":[],"withoutSub":false}"#,
     );
+}
+
+#[test]
+fn a_value_that_cannot_be_converted_is_an_error_with_its_place() {
+    let check = |body: &str, expected: &str| {
+        let error = from_java::<heartbeat::HeartbeatData>(body.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    };
+    let codes = |codes: &str| format!(r#"{{"consumerDataSet":[{{"subscriptionDataSet":[{{"codeSet":{codes}}}]}}]}}"#);
+    check(&codes(r#"["x"]"#), r#"JSON body: invalid type: string "x", expected i32 at line 1 column 59"#);
+    check(
+        &codes(r#"["4294967296"]"#),
+        r#"JSON body: invalid type: string "4294967296", expected i32 at line 1 column 68"#,
+    );
+    check(r#"{"consumerDataSet":[{"messageModel":3}]}"#, "JSON body: expected value at line 1 column 37");
+    let large = codes(&format!("[{}\"1\"]", "1,".repeat(1 << 19)));
+    assert!(from_java::<heartbeat::HeartbeatData>(large.as_bytes()).is_err());
 }
 
 #[test]

@@ -2,10 +2,13 @@
 //!
 //! Beside standard JSON fastjson writes maps with numbers and even objects as keys: `{0:"x"}`, `{{"brokerName":"b",...}:5}`. Reading tries
 //! standard JSON first, which nearly every body is; only then the text is rewritten once: bare keys get quotes, object keys become
-//! strings that hold JSON, members that are null are left out (absent and null are the same to Java).
+//! strings that hold JSON, members that are null are left out (absent and null are the same to Java). Values of another type than
+//! the field's are converted as fastjson does ([`lenient`]).
 //!
 //! Writing: compact, because Go clients take some bodies apart as text; number keys quoted, which every reader takes;
 //! object keys raw, which is the only form Java takes. Nesting is bounded both here and in serde_json.
+
+mod lenient;
 
 use std::io;
 
@@ -13,8 +16,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter, Serializer};
 
+use self::lenient::Lenient;
+
 /// Deepest nesting that is read; serde_json has the same limit.
 const DEPTH_MAX: usize = 128;
+
+/// Largest body whose values are converted, because it is held as a tree of some ten times its size. Heartbeats have a few KiB.
+const CONVERTED_BYTES_MAX: usize = 1 << 20;
 
 /// Why a body is not what was expected.
 #[derive(Debug, thiserror::Error)]
@@ -37,9 +45,17 @@ pub enum JsonError {
 /// # Errors
 /// The text is not JSON even with fastjson's liberties, too deep, or does not fit the type.
 pub fn from_java<T: DeserializeOwned>(body: &[u8]) -> Result<T, JsonError> {
-    match serde_json::from_slice(body) {
-        Ok(value) => Ok(value),
-        Err(_) => Ok(serde_json::from_slice(&Rewriter::rewrite(body)?)?),
+    if let Ok(value) = serde_json::from_slice(body) {
+        return Ok(value);
+    }
+    let standard = Rewriter::rewrite(body)?;
+    match serde_json::from_slice(&standard) {
+        Err(error) if standard.len() <= CONVERTED_BYTES_MAX => {
+            // The first error names the line and column, that of the conversion does not.
+            let converted = serde_json::from_slice(&standard).and_then(|tree| T::deserialize(Lenient(tree)));
+            Ok(converted.map_err(|_| error)?)
+        }
+        read => Ok(read?),
     }
 }
 
