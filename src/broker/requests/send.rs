@@ -71,13 +71,18 @@ impl Core {
     }
 
     /// Permission, name, topic, queue: `AbstractSendMessageProcessor.msgCheck`.
+    ///
+    /// A brokerPermission without the write bit drains a broker: producers learn it from the route within 30 s, and until
+    /// then their sends are taken, except to order topics. A topic without the write bit refuses at once; Java leaves
+    /// that to the route too and so stores what a client with an old route, or none, sends to a read-only topic.
     fn check_send(
         &mut self,
         now: Millis,
         header: &SendRequest<'_>,
         client: &Client,
     ) -> Result<(Arc<str>, Arc<TopicConfig>), Error> {
-        if !perm::is_writable(i32::from(self.config.requests.permission)) {
+        let is_order_topic = || self.topics.get(header.topic).is_some_and(|(_, config)| config.order);
+        if !perm::is_writable(i32::from(self.config.requests.permission)) && is_order_topic() {
             return Err(Error::BrokerNotWritable { broker: self.config.addresses.client.to_string() });
         }
         topic_name::check_topic(header.topic).map_err(|reason| Error::TopicIllegal { reason: reason.to_string() })?;

@@ -84,7 +84,11 @@ fn sends_are_checked_as_in_java() {
 #[test]
 fn permissions_are_kept() {
     let mut bench = Bench::with("brokerPermission = 4");
-    assert_eq!(send(&mut bench, "t", &[], "x").code, 16);
+    let fields = crate::broker::testing::topic_fields("ordered");
+    let ordered: Vec<_> = fields.into_iter().filter(|(name, _)| *name != "order").chain([("order", "true")]).collect();
+    assert_eq!(bench.ask(UPDATE_AND_CREATE_TOPIC, &ordered, "").code, 0);
+    assert_eq!(send(&mut bench, "ordered", &[], "x").code, 16);
+    assert_eq!(send(&mut bench, "drained", &[], "x").code, 0);
     let mut bench = Bench::new();
     let fields: Vec<_> = crate::broker::testing::topic_fields("r")
         .into_iter()
