@@ -25,7 +25,7 @@ mod topic_admin;
 pub mod topic_attributes;
 
 use crate::protocol::body::group::SubscriptionGroupConfig;
-use crate::protocol::codes::{request, response};
+use crate::protocol::codes::{request, response, version};
 use crate::protocol::command::Command;
 use crate::protocol::ids::Millis;
 
@@ -34,7 +34,7 @@ use super::core::{Client, Core};
 use super::error::Error;
 
 /// From this version on a client says itself how often a message is tried (Java: `V3_4_9`).
-const CLIENT_SAYS_RECONSUME_TIMES: i32 = 252;
+const CLIENT_SAYS_RECONSUME_TIMES: i32 = version::V3_4_9;
 
 /// An answer that waits for its message to be flushed.
 #[derive(Debug)]
