@@ -113,7 +113,11 @@ impl File for FaultyFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        if self.faults.syncs_fail.load(Ordering::SeqCst) { Err(io::Error::other("injected failure of the device")) } else { self.file.sync() }
+        if self.faults.syncs_fail.load(Ordering::SeqCst) {
+            Err(io::Error::other("injected failure of the device"))
+        } else {
+            self.file.sync()
+        }
     }
 
     fn size(&self) -> io::Result<u64> {

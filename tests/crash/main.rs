@@ -8,6 +8,7 @@
 //! The moment of a kill is a number of acknowledgements, not a time: it means the same on a slow and on a fast machine.
 //! `CRASH_SEED=n` repeats a run's draws; a failure prints the seed.
 #![allow(clippy::disallowed_methods, reason = "tests stand outside of the program")]
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 #[path = "../../examples/support/mod.rs"]
 mod support;
