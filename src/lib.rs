@@ -12,7 +12,7 @@
 //! ```
 //!
 //! `protocol`, the broker core and every decision of the store are pure: state, time and event in, actions out.
-//! Clock, disk, chance and spawning come through [`env`] and nowhere else. ARCHITECTURE.md has the table of who may know whom.
+//! Clock, disk, chance and spawning come through [`mod@env`] and nowhere else. ARCHITECTURE.md has the table of who may know whom.
 
 pub mod container;
 

@@ -3,7 +3,7 @@
 //! Beside standard JSON fastjson writes maps with numbers and even objects as keys: `{0:"x"}`, `{{"brokerName":"b",...}:5}`. Reading tries
 //! standard JSON first, which nearly every body is; only then the text is rewritten once: bare keys get quotes, object keys become
 //! strings that hold JSON, members that are null are left out (absent and null are the same to Java). Values of another type than
-//! the field's are converted as fastjson does ([`lenient`]).
+//! the field's are converted as fastjson does (`lenient`).
 //!
 //! Writing: compact, because Go clients take some bodies apart as text; number keys quoted, which every reader takes;
 //! object keys raw, which is the only form Java takes. Nesting is bounded both here and in serde_json.
