@@ -114,7 +114,7 @@ impl File for FaultyFile {
 
     fn sync(&self) -> io::Result<()> {
         if self.faults.syncs_fail.load(Ordering::SeqCst) {
-            Err(io::Error::other("injected failure of the device"))
+            Err(io::Error::other("injected by the test"))
         } else {
             self.file.sync()
         }
