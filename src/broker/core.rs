@@ -269,6 +269,20 @@ impl Core {
             self.waiters.push(end, now.plus(self.sync_flush_timeout_millis()), Stored { to, response, since: now });
         } else {
             self.stats.put_latency.add(0);
+            self.answer_stored(to, response, actions);
+        }
+    }
+
+    /// Answers for a message that is stored: after the topic it may have created, because after a crash a message without its
+    /// topic cannot be read (Java: `createTopicInSendMessageMethod` persists before it stores).
+    pub(super) fn answer_stored(
+        &mut self,
+        to: super::action::RequestId,
+        response: crate::protocol::command::Command,
+        actions: &mut Vec<Action>,
+    ) {
+        let dirty = self.topics.is_dirty();
+        if let Some(response) = self.files.answer_when_saved(ConfigFile::Topics, dirty, to, response) {
             actions.push(Action::Reply { to, response });
         }
     }
@@ -319,7 +333,7 @@ impl Core {
     fn flushed(&mut self, now: Millis, flushed: PhysicalOffset, actions: &mut Vec<Action>) {
         for Stored { to, response, since } in self.waiters.flushed(flushed) {
             self.stats.put_latency.add(now.since(since));
-            actions.push(Action::Reply { to, response });
+            self.answer_stored(to, response, actions);
         }
         self.delays.flushed(flushed);
     }

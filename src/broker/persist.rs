@@ -48,6 +48,30 @@ impl Persistence {
         self.files.entry(file).or_default().next.push((to, response));
     }
 
+    /// Answers a request when every change of the file so far is on disk; gives the answer back when it is already. `dirty` says
+    /// whether there are changes that no write has taken up yet. No write is made for this, so requests that change nothing
+    /// cost none. While writes fail nothing waits for them: the failure is in the log, and messages are not its hostages.
+    pub fn answer_when_saved(
+        &mut self,
+        file: ConfigFile,
+        dirty: bool,
+        to: RequestId,
+        response: Command,
+    ) -> Option<Command> {
+        let writing = self.files.entry(file).or_default();
+        if writing.again {
+            return Some(response);
+        }
+        if dirty {
+            writing.next.push((to, response));
+        } else if writing.busy {
+            writing.waiting.push((to, response));
+        } else {
+            return Some(response);
+        }
+        None
+    }
+
     /// Whether a write of the file is under way, or is to be tried again.
     #[must_use]
     pub fn is_writing(&self, file: ConfigFile) -> bool {

@@ -310,7 +310,7 @@ impl Core {
             self.waiters.push(appended.end, deadline, super::Stored { to, response, since: now });
         } else {
             self.stats.put_latency.add(0);
-            actions.push(Action::Reply { to, response });
+            self.answer_stored(to, response, actions);
         }
     }
 
