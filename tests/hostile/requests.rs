@@ -233,7 +233,8 @@ fn settings() -> Vec<Row> {
 
 fn strict() -> Vec<Row> {
     vec![
-        send("send to it", &[], 16, "its brokerPermission lacks the write bit"),
+        topic("an order topic for the next row", &[("topic", "Ordered"), ("order", "true")], 0, ""),
+        send("send to it in order", &[("b", "Ordered")], 16, "its brokerPermission lacks the write bit"),
         pull("an unknown group", &[("consumerGroup", "fresh")], 26, "subscription group [fresh] does not exist"),
         row(
             "an offset of an unknown group",
