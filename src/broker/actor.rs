@@ -130,8 +130,8 @@ impl Actor {
     }
 
     fn sleep(&self) -> Duration {
-        let store = self.parts.store.next_deadline();
-        let deadline = store.map_or(self.parts.core.next_deadline(), |at| at.min(self.parts.core.next_deadline()));
+        let core = self.parts.core.next_deadline();
+        let deadline = self.parts.store.next_deadline().map_or(core, |store| store.min(core));
         let millis = u64::try_from(deadline.since(self.now())).unwrap_or(0);
         Duration::from_millis(millis).min(SLEEP_MAX)
     }

@@ -189,8 +189,7 @@ impl Core {
         }
         let expired = self.holds.expired(now);
         self.read_again(expired, actions);
-        let view = &self.view;
-        let polls = self.delays.poll(now, |queue| view.queue_range(topic_name::SCHEDULE, queue).max);
+        let polls = self.delays.poll(now);
         actions.extend(polls.into_iter().map(|(level, from)| Action::ReadDelayed { level, from }));
         self.stats.upkeep(now, day);
         if now.since(self.housekept) >= HOUSEKEEPING_MILLIS || now < self.housekept {
@@ -206,14 +205,13 @@ impl Core {
     /// When [`Core::upkeep`] has something to do next, without any event.
     #[must_use]
     pub fn next_deadline(&self) -> Millis {
-        let delayed = self.delays.next_deadline(|queue| self.view.queue_range(topic_name::SCHEDULE, queue).max);
         let deadlines = [
             Some(self.housekept.plus(HOUSEKEEPING_MILLIS)),
             Some(self.stats.next_deadline()),
             self.holds.next_deadline(),
             self.waiters.next_deadline(),
             self.files.next_deadline(self.offsets.is_dirty(), self.delays.is_dirty(), &self.config),
-            delayed,
+            self.delays.next_deadline(),
         ];
         deadlines.into_iter().flatten().min().unwrap_or(self.housekept)
     }

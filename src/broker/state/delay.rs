@@ -25,6 +25,8 @@ struct Level {
     delay_millis: i64,
     /// The first message that was not handed to the log yet.
     next: QueueOffset,
+    /// One after the newest message of the queue; kept here because it is asked for after every batch.
+    end: QueueOffset,
     /// The first message whose copy may be lost in a crash.
     durable: QueueOffset,
     /// Copies in the log that wait for a flush, in order.
@@ -40,6 +42,11 @@ struct Level {
 impl Level {
     fn idle(&self) -> bool {
         !self.reading && self.delivering == 0
+    }
+
+    /// Nothing is under way, and there are messages.
+    fn waits(&self) -> bool {
+        self.idle() && self.next < self.end
     }
 
     /// One delivery has ended; after the last one the level goes back to the first that failed.
@@ -103,6 +110,7 @@ impl Delays {
             let (min, max) = range(queue_of(index + 1));
             level.next = QueueOffset(stored).clamp(min, max.max(min));
             level.durable = level.next;
+            level.end = max;
         }
         Ok(())
     }
@@ -147,11 +155,11 @@ impl Delays {
         self.levels.iter().enumerate().map(|(index, level)| (index + 1, level.next))
     }
 
-    /// The levels that should read their queue now: (level, first offset). `end(queue)` is the queue's next offset.
-    pub fn poll(&mut self, now: Millis, end: impl Fn(QueueId) -> QueueOffset) -> Vec<(usize, QueueOffset)> {
+    /// The levels that should read their queue now: (level, first offset).
+    pub fn poll(&mut self, now: Millis) -> Vec<(usize, QueueOffset)> {
         let mut reads = Vec::new();
         for (index, level) in self.levels.iter_mut().enumerate() {
-            if level.idle() && level.due <= now && level.next < end(queue_of(index + 1)) {
+            if level.waits() && level.due <= now {
                 level.reading = true;
                 reads.push((index + 1, level.next));
             }
@@ -162,6 +170,7 @@ impl Delays {
     /// A message was put into a level's queue; without others before it, it comes due after the level's delay.
     pub fn arrived(&mut self, queue: QueueId, offset: QueueOffset, due: Millis) {
         let Some(level) = self.level_mut(level_of(queue)) else { return };
+        level.end = level.end.max(offset + 1);
         if level.idle() && offset == level.next {
             level.due = due;
         }
@@ -169,9 +178,8 @@ impl Delays {
 
     /// When some level has something to do: the earliest due time of the idle levels that have messages.
     #[must_use]
-    pub fn next_deadline(&self, end: impl Fn(QueueId) -> QueueOffset) -> Option<Millis> {
-        let waits = |(index, level): &(usize, &Level)| level.idle() && level.next < end(queue_of(index + 1));
-        self.levels.iter().enumerate().filter(waits).map(|(_, level)| level.due).min()
+    pub fn next_deadline(&self) -> Option<Millis> {
+        self.levels.iter().filter(|level| level.waits()).map(|level| level.due).min()
     }
 
     /// Whether a message with this due time (the tags code of its unit) is delivered now.
@@ -270,8 +278,8 @@ mod tests {
     #[test]
     fn the_file_waits_for_the_flush() {
         let mut delays = delays("{}");
-        assert_eq!(delays.poll(Millis(0), |_| END), [(1, QueueOffset(0)), (2, QueueOffset(0))]);
-        assert_eq!(delays.poll(Millis(0), |_| END), []);
+        assert_eq!(delays.poll(Millis(0)), [(1, QueueOffset(0)), (2, QueueOffset(0))]);
+        assert_eq!(delays.poll(Millis(0)), []);
         delays.read_done(1, QueueOffset(2), 2, Some(Millis(900)));
         delays.delivered(Millis(50), 1, QueueOffset(0), PhysicalOffset(100));
         delays.delivered(Millis(50), 1, QueueOffset(1), PhysicalOffset(200));
@@ -280,20 +288,20 @@ mod tests {
         assert_eq!((durable(&delays), delays.is_dirty()), (vec![1, 0], true));
         delays.flushed(PhysicalOffset(200));
         assert_eq!(durable(&delays), [2, 0]);
-        assert_eq!(delays.next_deadline(|_| END), Some(Millis(900)));
+        assert_eq!(delays.next_deadline(), Some(Millis(900)));
     }
 
     #[test]
     fn a_failed_delivery_goes_back() {
         let mut delays = delays("{}");
-        delays.poll(Millis(0), |_| END);
+        delays.poll(Millis(0));
         delays.read_done(1, QueueOffset(3), 3, None);
         delays.delivered(Millis(50), 1, QueueOffset(0), PhysicalOffset(100));
         delays.failed(Millis(50), 1, QueueOffset(1));
         delays.failed(Millis(50), 1, QueueOffset(2));
         delays.read_done(2, QueueOffset(0), 0, Some(Millis(9_000)));
-        assert_eq!(delays.next_deadline(|_| END), Some(Millis(1_050)));
-        assert_eq!(delays.poll(Millis(1_050), |_| END), [(1, QueueOffset(1))]);
+        assert_eq!(delays.next_deadline(), Some(Millis(1_050)));
+        assert_eq!(delays.poll(Millis(1_050)), [(1, QueueOffset(1))]);
     }
 
     #[test]
@@ -308,7 +316,7 @@ mod tests {
         let mut delays = delays(r#"{"offsetTable":{"1":3}}"#);
         delays.arrived(QueueId(0), QueueOffset(3), Millis(1_000));
         delays.arrived(QueueId(0), QueueOffset(4), Millis(1_500));
-        let end_of_first = |queue: QueueId| if queue.0 == 0 { QueueOffset(5) } else { QueueOffset(0) };
-        assert_eq!(delays.next_deadline(end_of_first), Some(Millis(1_000)));
+        assert_eq!(delays.poll(Millis(0)), [(2, QueueOffset(0))]);
+        assert_eq!(delays.next_deadline(), Some(Millis(1_000)));
     }
 }
