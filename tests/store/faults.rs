@@ -83,6 +83,25 @@ fn a_full_disk_refuses_changes_nothing_and_recovers() {
 }
 
 #[test]
+fn refused_messages_do_not_come_to_life_behind_a_later_one() {
+    let mut world = World::new(8, FlushDiskType::Async);
+    world.append_one("t", 0, 500).unwrap();
+    // Room for one record and a half of three that are written at once.
+    world.disk.limit_space(Some(1024));
+    let batch = (0..3).map(|_| vec![world.fresh("t", 0, 500)]).collect();
+    assert!(world.append(batch).iter().all(|result| matches!(result, Err(AppendError::DiskFull(_)))));
+    world.disk.limit_space(None);
+    // As long as the first refused one: where it ends, the second one began.
+    world.append_one("t", 0, 500).unwrap();
+    world.crash(Crash::Process);
+    world.open();
+    world.accept_end();
+    assert_eq!(world.model.len(), 2);
+    assert_eq!(world.store().written().0, world.model[1].end);
+    world.check();
+}
+
+#[test]
 fn queues_that_cannot_be_written_wait_in_memory() {
     let mut world = World::new(4, FlushDiskType::Async);
     world.append_one("t", 0, 100).unwrap();
