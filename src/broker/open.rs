@@ -55,7 +55,8 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`]; nothing of the broker is left then.
 pub async fn start(config: Arc<Broker>, env: &Env, progress: Arc<Progress>) -> Result<Started, StartError> {
-    let share = env.pool.share(POOL_JOBS_MAX);
+    let weight = usize::try_from(config.limits.io_weight).unwrap_or(1);
+    let share = env.pool.share(POOL_JOBS_MAX * weight);
     let (opening, disk) = (Arc::clone(&config), Arc::clone(&env.disk));
     let now = Millis(env.clock.now_millis());
     let seed = env.entropy.next_u64();
@@ -67,7 +68,8 @@ pub async fn start(config: Arc<Broker>, env: &Env, progress: Arc<Progress>) -> R
     let (control, controls) = mailbox::bounded(CONTROL_LIMIT);
     let (results, inbound) = mailbox::bounded(RESULTS_LIMIT);
     let (announce, announcements) = watch::channel(core.announcement());
-    let readers = Readers::new(store.view(), env.tasks.clone(), share.clone(), results.clone(), Arc::clone(&owner));
+    let readers =
+        Readers::new(store.view(), env.tasks.clone(), (share.clone(), weight), results.clone(), Arc::clone(&owner));
     let stages = Arc::new(Stages::default());
     let parts = Parts {
         core,

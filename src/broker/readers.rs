@@ -1,7 +1,7 @@
 //! Tasks that read the store for one request each, beside the actor.
 //!
 //! A read is tried with what the page cache holds; only if that does not suffice it waits for a thread of the I/O pool.
-//! At most [`COLD_READS_MAX`] reads of one broker wait for the disk at a time; more queue up here, not in the pool.
+//! At most [`COLD_READS_MAX`] times its `io_weight` reads of one broker wait for the disk at a time; more queue up here, not in the pool.
 
 use std::sync::Arc;
 
@@ -46,8 +46,14 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn new(view: View, tasks: Tasks, share: Share, results: Sender<Inbound>, owner: Arc<str>) -> Readers {
-        Readers { view, tasks, share, cold: Arc::new(Semaphore::new(COLD_READS_MAX)), results, owner }
+    pub(super) fn new(
+        view: View,
+        tasks: Tasks,
+        (share, weight): (Share, usize),
+        results: Sender<Inbound>,
+        owner: Arc<str>,
+    ) -> Readers {
+        Readers { view, tasks, share, cold: Arc::new(Semaphore::new(COLD_READS_MAX * weight)), results, owner }
     }
 
     /// Reads for a pull; messages are answered from here.

@@ -112,7 +112,7 @@ impl Role {
 pub struct Ports {
     /// `listenPort`.
     pub main: u16,
-    /// `listenPort` - 2: the "fast" port, without pulls (Java fixes the distance, clients compute it).
+    /// `listenPort` - 2: the "fast" port (Java fixes the distance, clients compute it; Java answers no pulls there, this program does).
     pub fast: u16,
     /// `haListenPort`, `listenPort` + 1 unless given.
     pub ha: u16,
