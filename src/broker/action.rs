@@ -81,6 +81,15 @@ pub enum Action {
         /// Who waits for the client's answer.
         then: RequestId,
     },
+    /// Ask several clients how far they have come, and answer with what `requests::forward::progress_of` makes of it.
+    CallAll {
+        /// Client ids and their connections; at least one.
+        clients: Vec<(Arc<str>, ConnectionId)>,
+        /// The request, the same for all.
+        command: Command,
+        /// Who waits.
+        then: RequestId,
+    },
     /// Write a configuration file atomically; comes back as `Event::Persisted`.
     Persist {
         /// Which one.
@@ -93,6 +102,8 @@ pub enum Action {
         /// Its name.
         topic: Arc<str>,
     },
+    /// Files of the store that are due go now.
+    Clean(Cleaning),
     /// The topics changed: tell the NameServers.
     Announce,
     /// The configuration changed at run time: the store takes over what concerns it.
@@ -118,6 +129,15 @@ pub enum Action {
         /// Why, for the log.
         reason: &'static str,
     },
+}
+
+/// What an operator has cleaned up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cleaning {
+    /// Expired files of the log, whatever the hour.
+    Log,
+    /// Files of queues and index that point to deleted files of the log.
+    Queues,
 }
 
 /// What an append was for.

@@ -21,7 +21,7 @@ use crate::protocol::ids::Millis;
 use crate::remoting::{Connection, ConnectionId, ReplySlot, Request};
 use crate::store::{JobDone, Read, Store};
 
-use super::action::{Action, AfterAppend, Announcement, ConfigFile, RequestId};
+use super::action::{Action, AfterAppend, Announcement, Cleaning, ConfigFile, RequestId};
 use super::core::{Client, Core};
 use super::error::Error;
 use super::event::Event;
@@ -35,9 +35,6 @@ const BATCH_MAX: usize = 512;
 
 /// The wall clock may jump, so the actor looks at it at least this often.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
-
-/// A client has this long to answer a request of ours (Java: 10 s for 307 and 309).
-const CLIENT_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What readers, the I/O pool and clients report back.
 pub(super) enum Inbound {
@@ -69,9 +66,9 @@ pub(super) struct Parts {
 }
 
 pub(super) struct Actor {
-    parts: Parts,
-    slots: HashMap<RequestId, ReplySlot>,
-    connections: HashMap<ConnectionId, Connection>,
+    pub(super) parts: Parts,
+    pub(super) slots: HashMap<RequestId, ReplySlot>,
+    pub(super) connections: HashMap<ConnectionId, Connection>,
     next_request: u64,
     /// Jobs that the pool did not take yet.
     jobs: VecDeque<Job>,
@@ -297,8 +294,11 @@ impl Actor {
             Action::FindOffsets { search } => self.parts.readers.find_offsets(search),
             Action::Push { to, command } => self.push(to, command),
             Action::Call { to, command, then } => self.call(to, command, then),
+            Action::CallAll { clients, command, then } => self.call_all(clients, &command, then),
             Action::Persist { file, content } => self.persist(file, content),
             Action::DeleteTopic { topic } => self.parts.store.delete_topic(&topic),
+            Action::Clean(Cleaning::Log) => self.parts.store.delete_expired(),
+            Action::Clean(Cleaning::Queues) => self.parts.store.clean_queues(),
             Action::Announce => self.announce(),
             Action::Reconfigure { config } => self.parts.store.reconfigure(&config.store),
             Action::RewriteConfig { path, changes, to, response } => self.rewrite(path, changes, to, response),
@@ -324,26 +324,6 @@ impl Actor {
         if let Err(error) = connection.push(command) {
             tracing::debug!(broker = %self.parts.owner, client = %connection.remote(), %error, "notification not sent");
         }
-    }
-
-    /// Sends a request to a client and relays its answer, or says why there is none.
-    fn call(&mut self, to: ConnectionId, command: Command, then: RequestId) {
-        let Some(slot) = self.slots.remove(&then) else { return };
-        let Some(connection) = self.connections.get(&to).cloned() else {
-            let reason = "the client has just disconnected".to_owned();
-            slot.answer(Error::ConsumerNotOnline { reason }.to_response());
-            return;
-        };
-        let client = connection.remote().to_string();
-        let task = async move {
-            let answer = connection.call(command, CLIENT_ANSWER_TIMEOUT).await;
-            slot.answer(answer.unwrap_or_else(|error| {
-                tracing::debug!(client, %error, "no answer of a client");
-                let millis = u64::try_from(CLIENT_ANSWER_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
-                Error::ConsumerTimeout { client, millis }.to_response()
-            }));
-        };
-        drop(self.parts.env.tasks.spawn(TaskKind::Read, &self.parts.owner, task));
     }
 
     fn announce(&mut self) {

@@ -17,6 +17,7 @@
 
 pub mod action;
 mod actor;
+mod calls;
 pub mod core;
 mod delivery;
 pub mod error;

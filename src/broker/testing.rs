@@ -19,7 +19,7 @@ use crate::protocol::json;
 use crate::remoting::ConnectionId;
 use crate::store::{Append, GetStatus, Options, Patience, Progress, Store};
 
-use super::action::{Action, AfterAppend, ConfigFile, RequestId};
+use super::action::{Action, AfterAppend, Cleaning, ConfigFile, RequestId};
 use super::core::{Client, Core, Loaded};
 use super::event::{Event, Pulled};
 use super::readers;
@@ -252,6 +252,8 @@ impl Bench {
                 Event::Persisted { file, result }
             }
             Action::DeleteTopic { topic } => return self.store.delete_topic(&topic),
+            Action::Clean(Cleaning::Log) => return self.store.delete_expired(),
+            Action::Clean(Cleaning::Queues) => return self.store.clean_queues(),
             action => return self.outside.push(action),
         };
         self.core.handle(self.now, event, more);

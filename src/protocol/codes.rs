@@ -283,6 +283,8 @@ codes! {
 pub mod version {
     /// What this container announces: 5.5.0.
     pub const OURS: i32 = V5_5_0;
+    /// First version whose consumers answer 221.
+    pub const V3_0_7_SNAPSHOT: i32 = 28;
     /// First version whose consumers send `maxReconsumeTimes` with a message they give back.
     pub const V3_4_9: i32 = 121;
     /// What every Go client sends.

@@ -55,6 +55,14 @@ impl Queues {
         table.get(topic)?.get(&queue).cloned()
     }
 
+    /// Topics that have queues, by name.
+    pub(super) fn topics(&self) -> Vec<Arc<str>> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let mut topics: Vec<_> = table.keys().cloned().collect();
+        topics.sort_unstable();
+        topics
+    }
+
     /// The queue, made if there is none. The name must have passed `layout::check_topic`.
     pub(super) fn get_or_create(&self, topic: &str, queue: QueueId) -> Arc<Queue> {
         if let Some(found) = self.get(topic, queue) {

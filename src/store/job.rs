@@ -43,6 +43,8 @@ pub(super) enum Work {
     Survey,
     /// Delete the oldest log files, and what points into them.
     Delete { segments: Vec<i64>, first: PhysicalOffset },
+    /// Delete what points into log files that are gone.
+    CleanQueues { first: PhysicalOffset },
     /// Delete the queues of topics.
     DeleteTopics { topics: Vec<String> },
     /// The last job.
@@ -79,6 +81,7 @@ pub(super) enum Done {
     ReadBack(Result<Option<Chunk>, Error>),
     Survey(Result<Survey, Error>),
     Delete { deleted: usize, result: Result<(), Error> },
+    CleanQueues(Result<(), Error>),
     DeleteTopics(Result<(), Error>),
     Stop(Result<(), Error>),
 }
@@ -115,6 +118,7 @@ impl Job {
             Work::ReadBack { .. } => "read log",
             Work::Survey => "survey disk",
             Work::Delete { .. } => "delete files",
+            Work::CleanQueues { .. } => "clean queues",
             Work::DeleteTopics { .. } => "delete topics",
             Work::Stop(_) => "stop",
         }
@@ -134,6 +138,7 @@ impl Job {
                 let result = delete(shared, disk, &segments, first, &mut deleted);
                 Done::Delete { deleted, result }
             }
+            Work::CleanQueues { first } => Done::CleanQueues(clean_queues(shared, disk, first)),
             Work::DeleteTopics { topics } => Done::DeleteTopics(delete_topics(shared, disk, &topics)),
             Work::Stop(stop) => Done::Stop(stop.run(shared, disk)),
         };
@@ -242,6 +247,14 @@ fn delete(
         if queue.needs_new_min(first) {
             shared.queues.advance_min(disk, &queue, first)?;
         }
+    }
+    shared.index.delete_before(disk, first)
+}
+
+fn clean_queues(shared: &Shared, disk: &dyn Disk, first: PhysicalOffset) -> Result<(), Error> {
+    for queue in shared.queues.all() {
+        // A queue that knows its beginning since its start may still have files from before.
+        shared.queues.advance_min(disk, &queue, first)?;
     }
     shared.index.delete_before(disk, first)
 }

@@ -39,7 +39,8 @@ pub(super) struct Decision {
     pub(super) disk_full: bool,
 }
 
-/// Decides by the ages of the files, the hour of the local day and the used share of the disk (0 to 1).
+/// Decides by the ages of the files, the hour of the local day and the used share of the disk (0 to 1). `by_hand` stands for
+/// the hour when an operator asks (code 329).
 ///
 /// `written` is the end of the log: its file and later ones never go. Unlike Java, which deletes a full round of ten, a
 /// disk above `diskSpaceCleanForciblyRatio` costs only as many unexpired files as bring it below.
@@ -49,10 +50,11 @@ pub(super) fn decide(
     written: i64,
     (used_bytes, total_bytes): (u64, u64),
     now: Millis,
+    by_hand: bool,
 ) -> Decision {
     let percent = |limit: u8| u128::from(total_bytes) * u128::from(limit);
     let above = |used: u64, limit: u8| u128::from(used) * 100 > percent(limit);
-    let by_time = hour_of(now).is_some_and(|hour| options.delete_when.contains(&hour));
+    let by_time = by_hand || hour_of(now).is_some_and(|hour| options.delete_when.contains(&hour));
     let by_space = above(used_bytes, options.disk_max_used_percent);
     let mut decision = Decision { delete: Vec::new(), disk_full: above(used_bytes, options.disk_warning_percent) };
     let mut used = used_bytes;
@@ -110,11 +112,15 @@ mod tests {
     }
 
     fn check(at_hour: bool, used_percent: u64, expected: &[i64], disk_full: bool) {
+        check_asked(false, at_hour, used_percent, expected, disk_full);
+    }
+
+    fn check_asked(by_hand: bool, at_hour: bool, used_percent: u64, expected: &[i64], disk_full: bool) {
         let now = Millis(1_700_000_000_000);
         let hour = hour_of(now).unwrap();
         let options = options(vec![if at_hour { hour } else { (hour + 1) % 24 }]);
         let space = (used_percent * 100, 10_000);
-        let decision = decide(&options, &segments(now.0), 550, space, now);
+        let decision = decide(&options, &segments(now.0), 550, space, now, by_hand);
         assert_eq!(decision, Decision { delete: expected.to_vec(), disk_full }, "hour {at_hour}, {used_percent} %");
     }
 
@@ -124,6 +130,7 @@ mod tests {
         check(true, 50, &[0, 100, 200], false);
         check(false, 75, &[], false);
         check(false, 76, &[0, 100, 200], false);
+        check_asked(true, false, 50, &[0, 100, 200], false);
     }
 
     #[test]
@@ -131,7 +138,7 @@ mod tests {
         // Six of 100 bytes on a disk of 10,000: each is one percent.
         let now = Millis(1_700_000_000_000);
         let fresh: Vec<_> = segments(now.0).into_iter().map(|s| SegmentAge { modified: now, ..s }).collect();
-        let decide = |used| decide(&options(vec![]), &fresh, 550, (used, 10_000), now);
+        let decide = |used| decide(&options(vec![]), &fresh, 550, (used, 10_000), now, false);
         assert_eq!(decide(8_500), Decision { delete: vec![], disk_full: false });
         assert_eq!(decide(8_550), Decision { delete: vec![0], disk_full: false });
         assert_eq!(decide(8_650), Decision { delete: vec![0, 100], disk_full: false });
@@ -143,7 +150,7 @@ mod tests {
         let now = Millis(1_700_000_000_000);
         let old: Vec<_> =
             segments(now.0).into_iter().map(|s| SegmentAge { modified: Millis(0), ..s }).skip(4).collect();
-        let decision = decide(&options(vec![]), &old, 550, (9_900, 10_000), now);
+        let decision = decide(&options(vec![]), &old, 550, (9_900, 10_000), now, false);
         assert_eq!(decision, Decision { delete: vec![400], disk_full: true });
     }
 }

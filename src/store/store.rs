@@ -230,6 +230,13 @@ impl Store {
                     self.fail(error, &mut events);
                 }
             }
+            Done::CleanQueues(result) => {
+                self.upkeep.running = false;
+                self.forget_deleted_files();
+                if let Err(error) = result {
+                    tracing::warn!(%error, "cannot delete the files of expired queues");
+                }
+            }
             Done::DeleteTopics(result) => {
                 self.upkeep.running = false;
                 self.upkeep.settle_wanted = true;

@@ -26,6 +26,8 @@ pub(super) const TAIL_UNITS_MAX: usize = 256 * 1024;
 const TAIL_INTERVAL_MILLIS: i64 = 200;
 /// The queues are made durable after so many bytes of log, because recovery reads them all again.
 const SETTLE_BYTES_MAX: i64 = 256 << 20;
+/// Looks at the disk that need no hour of `deleteWhen` after an operator has asked (Java: `MAX_MANUAL_DELETE_FILE_TIMES`).
+const SURVEYS_BY_HAND: u32 = 20;
 
 /// What is in memory, written but not durable, or to be deleted.
 pub(super) struct Upkeep {
@@ -37,6 +39,10 @@ pub(super) struct Upkeep {
     last_tails: Millis,
     last_settle: Millis,
     pub(super) last_survey: Option<Millis>,
+    /// Surveys left in which expired files go at any hour.
+    surveys_by_hand: u32,
+    /// An operator wants the queues freed of what points to deleted log files.
+    queues_to_clean: bool,
     /// The checkpoint that is on disk.
     checkpoint: Checkpoint,
     pub(super) settle_wanted: bool,
@@ -68,6 +74,8 @@ impl Upkeep {
             last_tails: now,
             last_settle: now,
             last_survey: None,
+            surveys_by_hand: 0,
+            queues_to_clean: false,
             checkpoint,
             // What recovery read again should not be read a second time.
             settle_wanted: checkpoint.queues_position < end,
@@ -94,6 +102,20 @@ impl Upkeep {
 }
 
 impl Store {
+    /// Deletes expired log files now and during the next looks at the disk, whatever the hour (code 329). What is not expired
+    /// stays, as with retention itself.
+    pub fn delete_expired(&mut self) {
+        self.upkeep.surveys_by_hand = SURVEYS_BY_HAND;
+        self.upkeep.last_survey = None;
+    }
+
+    /// Deletes the queue and index files all of whose entries point to deleted log files (code 306); retention does so only
+    /// when it deletes log files itself. Unlike Java's, the newest file of a queue stays: without it the queue would count from
+    /// 0 again, below the offsets of its consumers.
+    pub fn clean_queues(&mut self) {
+        self.upkeep.queues_to_clean = true;
+    }
+
     /// The one job of upkeep that is due: deletions before writes, so that a topic made anew is not deleted again.
     pub(super) fn upkeep_work(&mut self, now: Millis) -> Option<Work> {
         if self.upkeep.running {
@@ -105,6 +127,9 @@ impl Store {
         if !self.upkeep.segments_to_delete.is_empty() {
             let segments = std::mem::take(&mut self.upkeep.segments_to_delete);
             return Some(Work::Delete { segments, first: self.shared.log.first() });
+        }
+        if std::mem::take(&mut self.upkeep.queues_to_clean) {
+            return Some(Work::CleanQueues { first: self.shared.log.first() });
         }
         let settle = self.upkeep.settle_at.is_some_and(|target| self.flush.flushed() >= target);
         if settle || self.tails_due(now) {
@@ -229,7 +254,10 @@ impl Store {
         let retention = &settings.retention;
         let used = survey.space.total.saturating_sub(survey.space.available);
         let written = self.shared.log.base_of(self.flush.flushed().min(self.follow.dispatched()));
-        let decision = retention::decide(retention, &survey.segments, written, (used, survey.space.total), now);
+        let by_hand = self.upkeep.surveys_by_hand > 0;
+        self.upkeep.surveys_by_hand = self.upkeep.surveys_by_hand.saturating_sub(1);
+        let space = (used, survey.space.total);
+        let decision = retention::decide(retention, &survey.segments, written, space, now, by_hand);
         let limit = retention.disk_warning_percent;
         let full =
             decision.disk_full.then(|| format!("more than {limit} % of it is used (diskSpaceWarningLevelRatio)"));

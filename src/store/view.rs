@@ -98,6 +98,12 @@ impl View {
         self.shared.queues.get(topic, queue).map(|queue| queue.range()).unwrap_or_default()
     }
 
+    /// Topics that have queues, by name.
+    #[must_use]
+    pub fn topics(&self) -> Vec<Arc<str>> {
+        self.shared.queues.topics()
+    }
+
     /// The record that starts at a position; none when no record does.
     ///
     /// # Errors

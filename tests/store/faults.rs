@@ -1,6 +1,7 @@
 //! Disks that fail, are full, or lie.
 
 use mqcontainer::config::FlushDiskType;
+use mqcontainer::env::Disk;
 use mqcontainer::protocol::ids::QueueId;
 use mqcontainer::store::{AppendError, Error, Event};
 
@@ -185,6 +186,63 @@ fn expired_files_go_with_all_that_points_into_them() {
         world.settle();
         world.check();
     }
+}
+
+#[test]
+fn an_operator_has_expired_files_deleted_at_any_hour() {
+    let mut world = World::new(21, FlushDiskType::Async);
+    for _ in 0..40 {
+        world.append_one("t", 0, 1000).unwrap();
+        world.settle();
+    }
+    world.now += 100 * HOUR;
+    world.disk.set_now(world.now);
+    world.append_one("t", 0, 1000).unwrap();
+    world.settle();
+    for _ in 0..3 {
+        world.now += 10_000;
+        world.settle();
+    }
+    assert_eq!(world.view().usage().first.0, 0, "no hour of deleteWhen, enough space");
+    world.store().delete_expired();
+    world.settle();
+    assert!(world.view().usage().first.0 > 0);
+    world.check();
+}
+
+#[test]
+fn an_operator_has_queue_files_without_messages_deleted() {
+    let mut world = World::new(22, FlushDiskType::Async);
+    for _ in 0..80 {
+        world.append_one("t", 0, 1000).unwrap();
+        world.settle();
+    }
+    world.now += 30_000;
+    world.settle();
+    world.stop();
+    // Retention was ended between the log and the queues.
+    for number in 0..4 {
+        let file = format!("commitlog/{:020}", number * SEGMENT);
+        world.disk.remove(&path(&file)).unwrap();
+    }
+    world.open();
+    world.accept_end();
+    let files = |world: &World| {
+        let queue = path("consumequeue/t/0");
+        world.disk.paths().iter().filter(|file| file.starts_with(&queue)).count()
+    };
+    let before = files(&world);
+    world.settle();
+    assert_eq!(files(&world), before, "nobody looks at them unasked");
+    world.store().clean_queues();
+    world.settle();
+    let first = world.view().queue_range("t", QueueId(0)).min.0;
+    let gone = usize::try_from(first).unwrap() / 16;
+    assert!(gone > 0 && before - files(&world) == gone, "{before} files, {first} messages gone");
+    world.check();
+    world.append_one("t", 0, 100).unwrap();
+    world.settle();
+    world.check();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Which family an administrator's request belongs to (Java: `AdminBrokerProcessor.processRequest`).
 
-use crate::broker::action::{Action, ConfigFile, RequestId};
+use crate::broker::action::{Action, Cleaning, ConfigFile, RequestId};
 use crate::broker::core::{Client, Core};
 use crate::broker::error::Error;
 use crate::protocol::codes::request;
@@ -38,7 +38,20 @@ impl Core {
             request::UPDATE_BROKER_CONFIG => self.update_config(now, to, client, command, actions),
             request::INVOKE_BROKER_TO_RESET_OFFSET => self.reset_offset(now, to, client, command, actions),
             request::GET_CONSUMER_RUNNING_INFO => self.forward_running_info(to, command, actions),
+            request::INVOKE_BROKER_TO_GET_CONSUMER_STATUS => self.consumer_status(to, command, actions),
             request::CONSUME_MESSAGE_DIRECTLY => self.consume_directly(to, command, actions),
+            request::CLEAN_EXPIRED_CONSUMEQUEUE => {
+                self.clean(to, Cleaning::Queues, actions);
+                Ok(())
+            }
+            request::DELETE_EXPIRED_COMMITLOG => {
+                self.clean(to, Cleaning::Log, actions);
+                Ok(())
+            }
+            request::CLEAN_UNUSED_TOPIC => {
+                self.clean_unused_topics(to, actions);
+                Ok(())
+            }
             _ => {
                 let response = self.answer_admin(command)?;
                 actions.push(Action::Reply { to, response });

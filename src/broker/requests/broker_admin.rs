@@ -1,7 +1,5 @@
 //! The broker itself: 25, 26, 43, 45, 402, 907 (Java: `AdminBrokerProcessor`). Its runtime figures are in `runtime_info`.
-//!
-//! Not served, code 3: 306, 316 and 329 clean up by hand what retention here cleans up by itself; 27 has no handler in Java
-//! either.
+//! Not served, code 3: 27 (TRIGGER_DELETE_FILES), which has no handler in Java either.
 
 use std::fmt::Write;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
-//! What an administrator asks of a group's members: 222 moves a group, 307 and 309 go on to one client (Java:
+//! What an administrator asks of a group's members: 222 moves a group, 223 asks all, 307 and 309 go on to one client (Java:
 //! `AdminBrokerProcessor`, `Broker2Client`).
 //!
 //! ```text
 //! 307 -> client -> its answer          309 -> record read -> client -> its answer
+//! 223 -> 221 to each client -> their answers as one
 //! 222 -> offsets of the time found -> offsets moved -> waiting pulls of the group answered with the new offset
 //! ```
 //!
@@ -10,17 +11,20 @@
 //! `isForce` has no part in it, and a client learns the new offset with its next pull.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::broker::action::{Action, AfterRecord, ConfigFile, OffsetSearch, RequestId};
 use crate::broker::core::{Client, Core};
 use crate::broker::error::Error;
-use crate::protocol::body::progress::ResetOffsetBody;
+use crate::protocol::body::progress::{ConsumerStatusBody, ResetOffsetBody};
+use crate::protocol::codes::{request, response, version};
 use crate::protocol::command::{Body, Command};
-use crate::protocol::headers::client::{ConsumeDirectlyRequest, ConsumerRunningInfoRequest};
+use crate::protocol::headers::client::{ConsumeDirectlyRequest, ConsumerRunningInfoRequest, ConsumerStatusRequest};
 use crate::protocol::headers::group_admin::ResetOffsetRequest;
 use crate::protocol::ids::{Millis, QueueId, QueueOffset};
+use crate::protocol::json;
 use crate::protocol::message_id;
 use crate::remoting::ConnectionId;
 
@@ -38,6 +42,41 @@ impl Core {
         let header = ConsumerRunningInfoRequest::decode(&command.ext)?;
         let client = self.member(header.consumer_group, header.client_id)?;
         actions.push(Action::Call { to: client, command: forwarded(command), then: to });
+        Ok(())
+    }
+
+    /// INVOKE_BROKER_TO_GET_CONSUMER_STATUS: every member of the group, or the one named, is asked for its progress. (Java asks
+    /// one after the other, 5 s each, which is as long as its tools wait for the whole answer.)
+    pub(super) fn consumer_status(
+        &self,
+        to: RequestId,
+        command: &Command,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Error> {
+        let header = ConsumerStatusRequest::decode(&command.ext)?;
+        let members = self.consumers.get(header.group).map(|group| &group.members);
+        let Some(members) = members.filter(|members| !members.is_empty()) else {
+            let reason = format!("No Any Consumer online in the consumer group: [{}]", header.group);
+            return Err(Error::Failed { reason });
+        };
+        if let Some(old) = members.values().find(|member| member.version < version::V3_0_7_SNAPSHOT) {
+            let reason = format!("the client does not support this feature. version={}", version::name(old.version));
+            return Err(Error::Failed { reason });
+        }
+        let wanted = header.client_address.filter(|client| !client.trim().is_empty());
+        let clients: Vec<(Arc<str>, ConnectionId)> = members
+            .iter()
+            .filter(|(_, member)| wanted.is_none_or(|wanted| *member.client_id == *wanted))
+            .map(|(connection, member)| (Arc::clone(&member.client_id), *connection))
+            .collect();
+        if clients.is_empty() {
+            actions.push(Action::Reply { to, response: progress_of(Vec::new()) });
+            return Ok(());
+        }
+        let mut command = Command { code: request::GET_CONSUMER_STATUS_FROM_CLIENT, ..Command::default() };
+        ConsumerStatusRequest { topic: header.topic, group: header.group, client_address: None }
+            .encode(&mut command.ext);
+        actions.push(Action::CallAll { clients, command, then: to });
         Ok(())
     }
 
@@ -174,6 +213,16 @@ impl Core {
         let response = ok_json(&ResetOffsetBody { offset_table: moved });
         self.answer_when_saved(ConfigFile::ConsumerOffsets, *to, response, actions);
     }
+}
+
+/// The answer to 223: what each client says of its progress; one that gave no answer that can be read is left out, as in Java.
+pub(in crate::broker) fn progress_of(answers: Vec<(Arc<str>, Command)>) -> Command {
+    let told = answers.into_iter().filter(|(_, answer)| answer.code == response::SUCCESS);
+    let table = told.filter_map(|(client, answer)| {
+        let body: ConsumerStatusBody = json::from_java(&answer.body.to_bytes()).ok()?;
+        Some((client.to_string(), body.message_queue_table))
+    });
+    ok_json(&ConsumerStatusBody { consumer_table: table.collect(), ..ConsumerStatusBody::default() })
 }
 
 /// The request as it goes on to a client: its code, header and version, under a number of the broker's own.

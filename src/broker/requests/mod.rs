@@ -7,9 +7,10 @@
 
 mod admin;
 mod broker_admin;
+mod cleaning;
 pub mod client;
 pub mod consume_queue_admin;
-mod forward;
+pub(super) mod forward;
 mod group_admin;
 pub mod lock;
 pub mod offset;

@@ -1,11 +1,13 @@
 //! Administrators' requests: topics, groups, statistics, the broker, forwarding.
 
 use crate::broker::action::{Action, ConfigFile};
+use crate::broker::requests::forward::progress_of;
 use crate::broker::testing::{Bench, START, command, shown, topic_fields};
 use crate::protocol::body::progress::{ConsumeStats, OffsetWrapper};
 use crate::protocol::body::stats::KvTable;
 use crate::protocol::body::topic::TopicStatsTable;
 use crate::protocol::codes::request::*;
+use crate::protocol::command::Command;
 use crate::protocol::ids::{QueueId, QueueOffset};
 use crate::protocol::json;
 
@@ -324,8 +326,7 @@ fn slaves_and_tools_get_the_tables() {
     for topic in ["TBW102", r#""b""#, r#""c""#, "rmq_sys_SYNC_BROKER_MEMBER_b"] {
         assert!(system.contains(topic), "{system}");
     }
-    for code in [TRIGGER_DELETE_FILES, CLEAN_EXPIRED_CONSUMEQUEUE, CLEAN_UNUSED_TOPIC, DELETE_EXPIRED_COMMITLOG, 9_999]
-    {
+    for code in [TRIGGER_DELETE_FILES, 9_999] {
         check(&mut bench, code, &[], (3, &format!(" request type {code} not supported")));
     }
 }
@@ -351,6 +352,61 @@ fn clients_are_asked_through_the_broker() {
     let wrong = [("consumerGroup", "g"), ("clientId", "client-1"), ("msgId", "xyz")];
     let remark = r#"msgId "xyz" is no offset message id: 32 or 56 hexadecimal digits"#;
     check(&mut bench, CONSUME_MESSAGE_DIRECTLY, &wrong, (1, remark));
+}
+
+/// The clients a request for the progress of `t` goes on to, by connection, or its refusal.
+fn asked(bench: &mut Bench, group: &str, client: &str) -> Result<Vec<u64>, String> {
+    bench.outside.clear();
+    let fields = [("topic", "t"), ("group", group), ("clientAddr", client)];
+    let id = bench.send_from(9, command(INVOKE_BROKER_TO_GET_CONSUMER_STATUS, &fields, ""));
+    if let Some(answer) = bench.answer(id) {
+        return if answer.code == 0 { Ok(Vec::new()) } else { Err(answer.remark.unwrap()) };
+    }
+    let [Action::CallAll { clients, command, then }] = bench.outside.as_slice() else { panic!("{:?}", bench.outside) };
+    assert_eq!((command.code, *then), (GET_CONSUMER_STATUS_FROM_CLIENT, id));
+    let header = (command.ext.get("topic"), command.ext.get("group"), command.ext.get("clientAddr"));
+    assert_eq!(header, (Some("t"), Some(group), None));
+    Ok(clients.iter().map(|(_, connection)| connection.0).collect())
+}
+
+#[test]
+fn members_are_asked_how_far_they_have_come() {
+    let mut bench = Bench::new();
+    bench.create_topic("t");
+    let nobody = "No Any Consumer online in the consumer group: [g]".to_owned();
+    assert_eq!(asked(&mut bench, "g", ""), Err(nobody));
+    bench.beat(1, "g", &["t"]);
+    bench.beat(2, "g", &["t"]);
+    assert_eq!(asked(&mut bench, "g", ""), Ok(vec![1, 2]));
+    assert_eq!(asked(&mut bench, "g", "client-2"), Ok(vec![2]));
+    assert_eq!(asked(&mut bench, "g", "client-7"), Ok(vec![]));
+    let body = r#"{"messageQueueTable":{{"brokerName":"b","queueId":1,"topic":"t"}:7}}"#;
+    let answered = |client: &str, code: i32, body: &str| {
+        (client.into(), Command { code, body: body.to_owned().into_bytes().into(), ..Command::default() })
+    };
+    let all = vec![answered("client-1", 0, body), answered("client-2", 1, body), answered("client-3", 0, "?")];
+    let expected =
+        r#"{"consumerTable":{"client-1":{{"brokerName":"b","queueId":1,"topic":"t"}:7}},"messageQueueTable":{}}"#;
+    assert_eq!(shown(&progress_of(all)), (0, String::new(), expected.to_owned()));
+}
+
+#[test]
+fn queues_of_unknown_topics_are_cleaned_by_hand() {
+    let mut bench = Bench::new();
+    for topic in ["t", "u"] {
+        bench.create_topic(topic);
+        bench.produce(topic, 0, "one", "");
+    }
+    bench.produce("u", 0, "later", "DELAY\u{1}1\u{2}");
+    bench.core.topics.remove(bench.now, "t");
+    let topics = |bench: &Bench| bench.core.view.topics().iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(topics(&bench), ["SCHEDULE_TOPIC_XXXX", "t", "u"]);
+    check(&mut bench, CLEAN_UNUSED_TOPIC, &[], (0, ""));
+    assert_eq!(topics(&bench), ["SCHEDULE_TOPIC_XXXX", "u"]);
+    for code in [CLEAN_EXPIRED_CONSUMEQUEUE, DELETE_EXPIRED_COMMITLOG] {
+        check(&mut bench, code, &[], (0, ""));
+    }
+    assert_eq!(topics(&bench), ["SCHEDULE_TOPIC_XXXX", "u"], "nothing is expired");
 }
 
 #[test]
