@@ -162,6 +162,8 @@ pub enum AfterAppend {
         level: usize,
         /// Its place in the level's queue.
         offset: QueueOffset,
+        /// The topic it was delivered to.
+        topic: Arc<str>,
     },
 }
 

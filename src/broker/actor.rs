@@ -260,11 +260,12 @@ impl Actor {
     ) {
         let began = self.parts.env.clock.monotonic();
         let results = self.parts.store.append(batch, now);
-        self.parts.stages.append.time(self.parts.env.clock.monotonic().saturating_sub(began));
+        let took = self.parts.env.clock.monotonic().saturating_sub(began);
+        self.parts.stages.append.time(took);
         self.parts.stages.appends.size(results.len());
         assert_eq!(results.len(), thens.len(), "one result for each append");
         for (then, result) in thens.into_iter().zip(results) {
-            self.parts.core.appended(now, then, result, actions);
+            self.parts.core.appended(now, took, then, result, actions);
         }
     }
 

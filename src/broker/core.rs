@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::Broker;
 use crate::protocol::body::data_version::DataVersion;
@@ -15,6 +16,7 @@ use crate::remoting::ConnectionId;
 use crate::store::{AppendError, Appended, Arrival, View};
 
 use super::action::{Action, AfterAppend, AfterRecord, ConfigFile};
+use super::creations::Creations;
 use super::error::Error;
 use super::event::{Event, Pulled};
 use super::hold::Holds;
@@ -70,8 +72,10 @@ pub struct Core {
     pub(super) stats: Stats,
     pub(super) waiters: Waiters<Stored>,
     pub(super) files: Persistence,
+    pub(super) creations: Creations,
     pub(super) unique_ids: UniqueIds,
     pub(super) schedule_topic: Arc<str>,
+    pub(super) schedule_group: Arc<str>,
     /// Turns of queues for producers that leave the choice to the broker.
     pub(super) queue_turn: i32,
     pub(super) started: Millis,
@@ -121,8 +125,10 @@ impl Core {
             stats: Stats::default(),
             waiters: Waiters::default(),
             files: Persistence::new(now),
+            creations: Creations::default(),
             unique_ids,
             schedule_topic: topic_name::SCHEDULE.into(),
+            schedule_group: topic_name::SCHEDULE_GROUP.into(),
             queue_turn: 0,
             started: now,
             config_version: DataVersion::new(now),
@@ -134,6 +140,7 @@ impl Core {
 
     /// Applies one event.
     pub fn handle(&mut self, now: Millis, event: Event, actions: &mut Vec<Action>) {
+        let before = actions.len();
         match event {
             Event::Request { id, client, command } => self.request(now, id, &client, &command, actions),
             Event::Closed(connection) => self.connection_closed(connection, actions),
@@ -148,30 +155,36 @@ impl Core {
             Event::StoreFailed { reason } => self.store_failed(&reason, actions),
             Event::Stopping => self.stopping(actions),
         }
+        self.creations.answered(now, &actions[before..]);
     }
 
-    /// The result of an append.
+    /// The result of an append; `took` is how long the write of its batch lasted.
     pub fn appended(
         &mut self,
         now: Millis,
+        took: Duration,
         then: AfterAppend,
         result: Result<Appended, AppendError>,
         actions: &mut Vec<Action>,
     ) {
         let result = result.map_err(Error::Append);
         match then {
-            AfterAppend::Send(sent) => self.sent(now, &sent, result, actions),
+            AfterAppend::Send(sent) => self.sent(now, took, &sent, result, actions),
             AfterAppend::SendBack { to, group, topic, dead } => match result {
                 Ok(appended) => {
                     let counts = self.stats.group(&topic, &group);
                     counts.send_back.add(now, 1);
                     counts.dead += u64::from(dead);
-                    self.answer_when_stored(now, to, appended.end, requests::ok(), actions);
+                    self.answer_when_stored(now, took, to, appended.end, actions);
                 }
                 Err(error) => actions.push(Action::Reply { to, response: error.to_response() }),
             },
-            AfterAppend::Delayed { level, offset } => match result {
-                Ok(appended) => self.delays.delivered(now, level, offset, appended.end),
+            AfterAppend::Delayed { level, offset, topic } => match result {
+                Ok(appended) => {
+                    self.stats.put_took(took);
+                    self.count_delivery(now, &topic, &appended);
+                    self.delays.delivered(now, level, offset, appended.end);
+                }
                 Err(error) => {
                     tracing::warn!(broker = %self.config.identity, level, %offset, %error, "delayed message not delivered yet");
                     self.delays.failed(now, level, offset);
@@ -184,7 +197,7 @@ impl Core {
     /// the local day.
     pub fn upkeep(&mut self, now: Millis, day: i64, actions: &mut Vec<Action>) {
         for Stored { to, response, since } in self.waiters.expired(now) {
-            self.stats.put_latency.add(now.since(since));
+            self.stats.put_lasted(now.since(since));
             actions.push(Action::Reply { to, response: requests::flush_timed_out(response) });
         }
         let expired = self.holds.expired(now);
@@ -226,19 +239,12 @@ impl Core {
         }
     }
 
-    /// Counts a put of one or more messages of a topic.
-    pub(super) fn count_put(
-        &mut self,
-        now: Millis,
-        topic: &Arc<str>,
-        kind: MessageKind,
-        messages: usize,
-        bytes: usize,
-    ) {
-        let messages = messages as u64;
-        self.stats.topic(topic).put(now, kind, messages, bytes as u64);
+    /// Counts a put of one or more messages of a topic; without a kind it is left out of the metrics by message type.
+    pub(super) fn count_put(&mut self, now: Millis, topic: &Arc<str>, kind: Option<MessageKind>, appended: &Appended) {
+        let (messages, bytes) = (appended.physical.len() as u64, appended.bytes());
+        self.stats.topic(topic).put(now, kind, messages, bytes);
         self.stats.put.add(now, messages);
-        self.stats.put_bytes += bytes as u64;
+        self.stats.put_bytes += bytes;
     }
 
     /// Where messages say they are stored: the broker's own address, not the container's.
@@ -254,19 +260,20 @@ impl Core {
         i64::try_from(self.config.store.flush.sync_timeout.as_millis()).unwrap_or(i64::MAX)
     }
 
-    /// Answers now, or with SYNC_FLUSH when everything below `end` is on disk.
-    pub(super) fn answer_when_stored(
+    /// Answers a success now, or with SYNC_FLUSH when everything below `end` is on disk.
+    fn answer_when_stored(
         &mut self,
         now: Millis,
+        took: Duration,
         to: super::action::RequestId,
         end: PhysicalOffset,
-        response: crate::protocol::command::Command,
         actions: &mut Vec<Action>,
     ) {
+        let response = requests::ok();
         if self.waits_for_flush() {
             self.waiters.push(end, now.plus(self.sync_flush_timeout_millis()), Stored { to, response, since: now });
         } else {
-            self.stats.put_latency.add(0);
+            self.stats.put_took(took);
             self.answer_stored(to, response, actions);
         }
     }
@@ -330,7 +337,7 @@ impl Core {
 
     fn flushed(&mut self, now: Millis, flushed: PhysicalOffset, actions: &mut Vec<Action>) {
         for Stored { to, response, since } in self.waiters.flushed(flushed) {
-            self.stats.put_latency.add(now.since(since));
+            self.stats.put_lasted(now.since(since));
             self.answer_stored(to, response, actions);
         }
         self.delays.flushed(flushed);

@@ -1,16 +1,19 @@
 //! Delayed messages that come due go to their real topic (Java: `ScheduleMessageService`).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::protocol::ids::{Millis, PhysicalOffset, QueueId, QueueOffset};
 use crate::protocol::properties::key;
 use crate::protocol::record::{BodyCrc, RecordView};
-use crate::store::{Append, NewMessage};
+use crate::store::{Append, Appended, NewMessage};
 
 use super::action::{Action, AfterAppend};
 use super::core::Core;
 use super::event::DelayedUnit;
 use super::state::delay::Due;
+use super::state::stats::MessageKind;
 
 /// A level whose queue could not be read is read again after this long.
 const RETRY_MILLIS: i64 = 1_000;
@@ -48,10 +51,21 @@ impl Core {
                 continue;
             };
             delivering += 1;
-            let then = AfterAppend::Delayed { level, offset: unit.offset };
+            let then = AfterAppend::Delayed { level, offset: unit.offset, topic: Arc::clone(&message.topic) };
             actions.push(Action::Append { messages: Append { messages: vec![message] }, then });
         }
         self.delays.read_done(level, next, delivering, wait);
+    }
+
+    /// Counts a delivery as Java does: taken out of the schedule topic by a group of the system, and put into its real topic,
+    /// retry topics included (`ScheduleMessageService.PutResultProcess.onSuccess`).
+    pub(super) fn count_delivery(&mut self, now: Millis, topic: &Arc<str>, appended: &Appended) {
+        // The interned name: a name of its own for every message would keep as many alive.
+        let topic = self.topics.get(topic).map_or(topic, |(name, _)| name).clone();
+        self.count_put(now, &topic, Some(MessageKind::Delay), appended);
+        let out = self.stats.group(&self.schedule_topic, &self.schedule_group);
+        out.get_nums.add(now, appended.physical.len() as u64);
+        out.get_size.add(now, appended.bytes());
     }
 
     /// The message as it is delivered. Its properties stay as they are, as in Java: DELAY, REAL_TOPIC and REAL_QID too.

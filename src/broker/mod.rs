@@ -19,6 +19,7 @@ pub mod action;
 mod actor;
 mod calls;
 pub mod core;
+pub mod creations;
 mod delivery;
 pub mod error;
 pub mod event;

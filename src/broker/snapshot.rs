@@ -15,6 +15,7 @@ use crate::protocol::topic_name;
 use crate::store::{Patience, Usage};
 
 use super::core::Core;
+pub use super::creations::{CREATION_MILLIS_BOUNDS, Creation, CreationTimes};
 use super::state::clients::Members;
 pub use super::state::stats::{MessageKind, PUT_MILLIS_BOUNDS, PutLatency, SIZE_BOUNDS, Sizes};
 
@@ -43,7 +44,8 @@ pub struct Snapshot {
     pub topics: usize,
     /// Consumer groups with settings.
     pub groups: usize,
-    /// Messages stored; retry and dead letter topics are left out as in Java.
+    /// Messages stored; what was sent to retry and dead letter topics is left out as in Java, what was delivered there after a
+    /// delay is not.
     pub incoming: Vec<TopicCounts>,
     /// Messages handed out and given back.
     pub outgoing: Vec<GroupCounts>,
@@ -59,8 +61,10 @@ pub struct Snapshot {
     pub puts_failed: u64,
     /// Pulls that found nothing.
     pub pulls_missed: u64,
-    /// How long puts waited for the sync.
+    /// How long puts took.
     pub put_latency: PutLatency,
+    /// How long administrators waited for topics and groups: what, whether it succeeded, how long.
+    pub creations: Vec<(Creation, bool, CreationTimes)>,
     /// Pulls that wait for a message.
     pub held_pulls: usize,
     /// Answers that wait for a sync.
@@ -180,7 +184,8 @@ impl Core {
             store: self.view.usage(),
             puts_failed: self.stats.put_failed,
             pulls_missed: self.stats.missed.total(),
-            put_latency: self.stats.put_latency.clone(),
+            put_latency: self.stats.put_latency().clone(),
+            creations: self.creations.times().collect(),
             held_pulls: self.holds.len(),
             flush_waiters: self.waiters.len(),
         }
@@ -198,9 +203,6 @@ impl Core {
     fn incoming(&self) -> Vec<TopicCounts> {
         let mut counts = Vec::new();
         for (topic, stats) in self.stats.topics() {
-            if topic_name::is_retry(topic) || topic_name::is_dlq(topic) {
-                continue;
-            }
             for kind in MessageKind::ALL {
                 let of_kind = stats.of_kind(kind);
                 if of_kind.messages > 0 {

@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -39,6 +40,8 @@ pub(super) struct Bench {
     pub(super) disk_works: bool,
     /// Files written so far.
     pub(super) written: Vec<ConfigFile>,
+    /// How long a write to the log takes.
+    pub(super) append_takes: Duration,
     /// Whether jobs of the store run: off, nothing is ever synced.
     pub(super) jobs_run: bool,
     store: Store,
@@ -109,6 +112,7 @@ impl Bench {
             outside: Vec::new(),
             disk_works: true,
             written: Vec::new(),
+            append_takes: Duration::ZERO,
             jobs_run: true,
             store,
             disk,
@@ -199,7 +203,7 @@ impl Bench {
 
     fn append(&mut self, messages: Append, then: AfterAppend, more: &mut Vec<Action>) {
         let result = self.store.append(vec![messages], self.now).pop().unwrap();
-        self.core.appended(self.now, then, result, more);
+        self.core.appended(self.now, self.append_takes, then, result, more);
         let mut arrivals = Vec::new();
         self.store.follow(&mut arrivals);
         self.core.handle(self.now, Event::Arrived(arrivals), more);

@@ -1,7 +1,7 @@
 //! A broker's own figures as series, under the names a Java 5.5.0 broker exports.
 
 use crate::broker::Snapshot;
-use crate::broker::snapshot::{GroupLag, SIZE_BOUNDS};
+use crate::broker::snapshot::{CREATION_MILLIS_BOUNDS, Creation, GroupLag, SIZE_BOUNDS};
 use crate::observe::catalogue::{self as series, Family};
 use crate::observe::exposition::{Buckets, Exposition, Owner, count};
 use crate::protocol::body::heartbeat::ConsumeType;
@@ -29,6 +29,7 @@ pub(super) fn add(page: &mut Exposition, owner: &Owner, broker: &Snapshot) {
     }
     add_store(page, owner, broker);
     add_messages(page, owner, broker);
+    add_creations(page, owner, broker);
     add_clients(page, owner, broker);
     for lag in &broker.lags {
         add_lag(page, owner, lag);
@@ -72,6 +73,22 @@ fn add_messages(page: &mut Exposition, owner: &Owner, broker: &Snapshot) {
         if group.dead > 0 {
             let by_group = [&*group.group, &*group.topic, word(group.is_system)];
             page.add(&series::SEND_TO_DLQ_MESSAGES, Some(owner), &by_group, count(group.dead));
+        }
+    }
+}
+
+fn add_creations(page: &mut Exposition, owner: &Owner, broker: &Snapshot) {
+    for (creation, succeeded, times) in &broker.creations {
+        let status = if *succeeded { "success" } else { "failure" };
+        let sum = count(times.sum_millis);
+        let buckets = Buckets { bounds: &CREATION_MILLIS_BOUNDS, counts: &times.buckets, sum };
+        match creation {
+            Creation::Topic { is_system } => {
+                page.histogram(&series::TOPIC_CREATE_TIME, Some(owner), &[status, word(*is_system)], buckets);
+            }
+            Creation::Group => {
+                page.histogram(&series::CONSUMER_GROUP_CREATE_TIME, Some(owner), &[status], buckets);
+            }
         }
     }
 }

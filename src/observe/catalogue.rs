@@ -85,7 +85,7 @@ families! {
     CONSUMER_GROUP_NUMBER = "rocketmq_consumer_group_number" Gauge Broker []
         "Consumer groups with settings.";
     MESSAGES_IN = "rocketmq_messages_in_total" Counter Broker ["topic", "message_type", "is_system"]
-        "Messages stored; retry and dead letter topics are left out, as in Java.";
+        "Messages stored. As in Java a delayed message counts for the schedule topic and, when it is delivered, for its own; what is sent to retry and dead letter topics is left out.";
     THROUGHPUT_IN = "rocketmq_throughput_in_total" Counter Broker ["topic", "message_type", "is_system"]
         "Bytes of the messages stored.";
     MESSAGES_OUT = "rocketmq_messages_out_total" Counter Broker ["topic", "consumer_group", "is_retry", "is_system"]
@@ -94,6 +94,10 @@ families! {
         "Bytes of the messages handed out.";
     MESSAGE_SIZE = "rocketmq_message_size" Histogram Broker ["topic", "message_type", "is_system"]
         "Mean size in bytes of the messages of one put.";
+    TOPIC_CREATE_TIME = "rocketmq_topic_create_execution_time_milliseconds" Histogram Broker ["invocation_status", "is_system"]
+        "How long administrators waited for a topic or a list of them to be made or changed and saved.";
+    CONSUMER_GROUP_CREATE_TIME = "rocketmq_consumer_group_create_execution_time_milliseconds" Histogram Broker ["invocation_status"]
+        "How long administrators waited for a consumer group or a list of them to be made or changed and saved.";
     PRODUCER_CONNECTIONS = "rocketmq_producer_connections" Gauge Broker ["language", "version", "protocol_type"]
         "Connections of producers.";
     CONSUMER_CONNECTIONS = "rocketmq_consumer_connections" Gauge Broker ["consumer_group", "language", "version", "consume_mode", "is_system", "protocol_type"]

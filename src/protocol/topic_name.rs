@@ -15,6 +15,8 @@ pub const DLQ_PREFIX: &str = "%DLQ%";
 pub const LMQ_PREFIX: &str = "%LMQ%";
 /// Prefix of topics of the system.
 pub const SYSTEM_PREFIX: &str = "rmq_sys_";
+/// The group that takes delayed messages out of the schedule topic, as far as statistics go (`MixAll.SCHEDULE_CONSUMER_GROUP`).
+pub const SCHEDULE_GROUP: &str = "SCHEDULE_CONSUMER";
 /// Prefix of consumer groups of the system.
 pub const SYSTEM_GROUP_PREFIX: &str = "CID_RMQ_SYS_";
 /// Prefix of brokers that stand for static topics.

@@ -97,6 +97,15 @@ pub struct Appended {
     pub store_time: Millis,
 }
 
+impl Appended {
+    /// Bytes of its records, which lie together in one file (Java: `wroteBytes`).
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let start = self.physical.first().copied().unwrap_or(self.end);
+        (self.end - start).unsigned_abs()
+    }
+}
+
 /// Bytes that were just written, for dispatch.
 #[derive(Clone, Debug)]
 pub(super) struct Chunk {

@@ -76,6 +76,9 @@ impl Core {
         command: &Command,
         actions: &mut Vec<Action>,
     ) {
+        if let Some(creation) = self.creation(command) {
+            self.creations.asked(now, to, creation);
+        }
         if let Err(error) = self.dispatch(now, to, client, command, actions) {
             tracing::debug!(broker = %self.config.identity, code = command.code, client = %client.remote, %error, "request refused");
             actions.push(Action::Reply { to, response: error.to_response() });

@@ -54,6 +54,7 @@ impl Core {
     fn put_counts(&self, now: Millis, table: &mut Table) {
         let stats = &self.stats;
         let mornings = stats.mornings();
+        let latency = stats.put_latency_last_minute();
         table.put("msgPutTotalYesterdayMorning", mornings.put_yesterday);
         table.put("msgPutTotalTodayMorning", mornings.put_today);
         table.put("msgPutTotalTodayNow", stats.put.total());
@@ -69,10 +70,10 @@ impl Core {
         table.put("putMessageFailedTimes", stats.put_failed);
         table.put("putMessageSizeTotal", stats.put_bytes);
         table.put("putMessageAverageSize", double(ratio(stats.put_bytes, stats.put.total())));
-        table.put("putMessageEntireTimeMax", stats.put_latency.max_millis);
-        table.put("putMessageDistributeTime", distribution(&stats.put_latency));
-        table.put("putLatency99", format_args!("{:.2}", stats.put_latency.quantile(0.99)));
-        table.put("putLatency999", format_args!("{:.2}", stats.put_latency.quantile(0.999)));
+        table.put("putMessageEntireTimeMax", stats.put_latency().max_millis);
+        table.put("putMessageDistributeTime", distribution(latency));
+        table.put("putLatency99", format_args!("{:.2}", latency.quantile(0.99)));
+        table.put("putLatency999", format_args!("{:.2}", latency.quantile(0.999)));
         table.put("getMessageEntireTimeMax", 0);
         table.put("dispatchMaxBuffer", 0);
     }

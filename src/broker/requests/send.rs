@@ -7,6 +7,7 @@
 //! Rules: Java's `SendMessageProcessor` and `AbstractSendMessageProcessor`; reference/remoting.md 4.6.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::broker::action::{Action, AfterAppend, RequestId};
 use crate::broker::core::{Client, Core};
@@ -41,10 +42,6 @@ pub struct Sent {
     queue: QueueId,
     /// UNIQ_KEY; none for a batch.
     unique_key: Option<String>,
-    /// Bytes of the bodies and properties, for the statistics.
-    bytes: usize,
-    /// How many messages.
-    messages: usize,
     /// Whether the producer wants to be told only when the message is safe.
     wait: bool,
 }
@@ -163,8 +160,7 @@ impl Core {
             properties: properties.into(),
             body: command.body.to_bytes(),
         };
-        let bytes = message.body.len() + message.properties.len();
-        let sent = Sent { to, topic, kind, queue: asked, unique_key: Some(unique_key), bytes, messages: 1, wait };
+        let sent = Sent { to, topic, kind, queue: asked, unique_key: Some(unique_key), wait };
         Ok((Append { messages: vec![message] }, sent))
     }
 
@@ -278,11 +274,9 @@ impl Core {
             return Err(Error::MessageIllegal { reason: "the batch is empty".to_owned() });
         }
         let shared = header.properties.unwrap_or_default();
-        let bytes = body.len();
         let wait = waits_for_store(shared);
-        let count = messages.len();
         let kind = MessageKind::Normal;
-        let sent = Sent { to, topic, kind, queue, unique_key: None, bytes, messages: count, wait };
+        let sent = Sent { to, topic, kind, queue, unique_key: None, wait };
         Ok((Append { messages }, sent))
     }
 
@@ -290,6 +284,7 @@ impl Core {
     pub(in crate::broker) fn sent(
         &mut self,
         now: Millis,
+        took: Duration,
         sent: &Sent,
         result: Result<Appended, Error>,
         actions: &mut Vec<Action>,
@@ -303,13 +298,15 @@ impl Core {
                 return;
             }
         };
-        self.count_put(now, &sent.topic, sent.kind, sent.messages, sent.bytes);
+        // As in Java, what goes to a retry or dead letter topic at once has no part in `rocketmq_messages_in_total`.
+        let again = topic_name::is_retry(&sent.topic) || topic_name::is_dlq(&sent.topic);
+        self.count_put(now, &sent.topic, Some(sent.kind).filter(|_| !again), &appended);
         let response = self.send_response(sent, &appended);
         if sent.wait && self.waits_for_flush() {
             let deadline = now.plus(self.sync_flush_timeout_millis());
             self.waiters.push(appended.end, deadline, super::Stored { to, response, since: now });
         } else {
-            self.stats.put_latency.add(0);
+            self.stats.put_took(took);
             self.answer_stored(to, response, actions);
         }
     }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::protocol::body::stats::{BrokerStatsData, BrokerStatsItem};
 use crate::protocol::ids::Millis;
@@ -31,6 +32,7 @@ pub mod name {
 }
 
 const SECONDS_MILLIS: i64 = 10_000;
+const MINUTE_MILLIS: i64 = 60_000;
 const MINUTES_MILLIS: i64 = 600_000;
 const HOUR_MILLIS: i64 = 3_600_000;
 /// The windows of `putTps` and its like.
@@ -185,8 +187,7 @@ impl Sizes {
 /// above them (Java: `StoreStatsService`).
 pub const PUT_MILLIS_BOUNDS: [i64; 12] = [0, 10, 50, 100, 200, 500, 1_000, 2_000, 3_000, 4_000, 5_000, 10_000];
 
-/// How long puts waited for the sync; 0 where the producer did not. The append itself is a write to the page cache within the
-/// core's batch, which has one time.
+/// How long puts took: the write of their batch to the page cache and, where the producer waits for it, the sync.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PutLatency {
     /// Puts in each bucket of [`PUT_MILLIS_BOUNDS`] and above, not cumulated.
@@ -255,9 +256,10 @@ pub struct TopicStats {
 
 impl TopicStats {
     /// Counts one put of `messages` (at least one) with `bytes` in all.
-    pub fn put(&mut self, now: Millis, kind: MessageKind, messages: u64, bytes: u64) {
+    pub fn put(&mut self, now: Millis, kind: Option<MessageKind>, messages: u64, bytes: u64) {
         self.put_nums.add(now, messages);
         self.put_size.add(now, bytes);
+        let Some(kind) = kind else { return };
         let counts = &mut self.kinds[kind as usize];
         counts.messages += messages;
         counts.bytes += bytes;
@@ -301,8 +303,10 @@ pub struct Stats {
     pub put_failed: u64,
     /// Bytes stored.
     pub put_bytes: u64,
-    /// How long sends took.
-    pub put_latency: PutLatency,
+    put_latency: PutLatency,
+    put_latency_minute: PutLatency,
+    put_latency_last_minute: Option<PutLatency>,
+    minute_began: Millis,
     /// The last ten minutes, oldest first.
     recent: VecDeque<(Millis, Totals)>,
     /// Totals at the last two midnights, for "today" and "yesterday".
@@ -340,6 +344,30 @@ pub struct Mornings {
 }
 
 impl Stats {
+    /// Counts a put that is over, by how long the write of its batch took.
+    pub fn put_took(&mut self, took: Duration) {
+        self.put_lasted(i64::try_from(took.as_millis()).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a put that is over, by milliseconds.
+    pub fn put_lasted(&mut self, millis: i64) {
+        self.put_latency.add(millis);
+        self.put_latency_minute.add(millis);
+    }
+
+    /// How long all puts took.
+    #[must_use]
+    pub fn put_latency(&self) -> &PutLatency {
+        &self.put_latency
+    }
+
+    /// How long the puts of the last whole minute took, which is what Java's `putMessageDistributeTime` and `putLatency99`
+    /// say; before a minute is over, those there were.
+    #[must_use]
+    pub fn put_latency_last_minute(&self) -> &PutLatency {
+        self.put_latency_last_minute.as_ref().unwrap_or(&self.put_latency_minute)
+    }
+
     /// The counts of a topic.
     pub fn topic(&mut self, topic: &Arc<str>) -> &mut TopicStats {
         self.topics.entry(Arc::clone(topic)).or_default()
@@ -432,6 +460,7 @@ impl Stats {
             return;
         }
         self.sampled_seconds = now;
+        self.roll_minute(now);
         self.recent.push_back((now, self.totals()));
         if self.recent.len() > RECENT_MAX {
             self.recent.pop_front();
@@ -453,6 +482,15 @@ impl Stats {
         let totals = [&mut self.put, &mut self.got, &mut self.found, &mut self.missed];
         for series in per_topic.chain(per_group).chain(totals) {
             series.sample(now, &due);
+        }
+    }
+
+    fn roll_minute(&mut self, now: Millis) {
+        if self.minute_began == Millis::default() {
+            self.minute_began = now;
+        } else if now.since(self.minute_began) >= MINUTE_MILLIS {
+            self.minute_began = now;
+            self.put_latency_last_minute = Some(std::mem::take(&mut self.put_latency_minute));
         }
     }
 
@@ -490,6 +528,24 @@ mod tests {
         assert_eq!(read.stats_minute, expect);
         assert_eq!(read.stats_day, BrokerStatsItem { sum: 50, tps: 50.0 / 3600.0, avgpt: 50.0 });
         assert!(stats.find(name::TOPIC_PUT_NUMS, "u").is_none());
+    }
+
+    #[test]
+    fn puts_are_shown_by_the_minute() {
+        let mut stats = Stats::default();
+        stats.upkeep(Millis(10_000_000), 1);
+        stats.put_took(Duration::from_micros(12_900));
+        let counts =
+            |stats: &Stats| (stats.put_latency_last_minute().buckets[2], stats.put_latency_last_minute().sum_millis);
+        assert_eq!(counts(&stats), (1, 12), "the first minute is not over");
+        stats.upkeep(Millis(10_060_000), 1);
+        stats.put_took(Duration::from_millis(30));
+        assert_eq!(counts(&stats), (1, 12));
+        stats.upkeep(Millis(10_120_000), 1);
+        assert_eq!(counts(&stats), (1, 30));
+        stats.upkeep(Millis(10_180_000), 1);
+        assert_eq!(counts(&stats), (0, 0));
+        assert_eq!((stats.put_latency().count(), stats.put_latency().max_millis), (2, 30));
     }
 
     #[test]

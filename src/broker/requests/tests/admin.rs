@@ -1,6 +1,7 @@
 //! Administrators' requests: topics, groups, statistics, the broker, forwarding.
 
 use crate::broker::action::{Action, ConfigFile};
+use crate::broker::creations::{Creation, CreationTimes};
 use crate::broker::requests::forward::progress_of;
 use crate::broker::testing::{Bench, START, command, shown, topic_fields};
 use crate::protocol::body::progress::{ConsumeStats, OffsetWrapper};
@@ -82,6 +83,31 @@ fn a_change_is_acknowledged_when_it_is_on_disk() {
     assert!(bench.outside.iter().any(|action| matches!(action, Action::Announce)));
     bench.create_topic("t");
     assert_eq!(bench.written, [ConfigFile::Topics], "nothing changed, nothing is written");
+}
+
+#[test]
+fn creations_are_timed_until_they_are_on_disk() {
+    let mut bench = Bench::new();
+    bench.create_topic("t");
+    bench.create_group("g");
+    bench.ask(UPDATE_AND_CREATE_TOPIC, &topic_fields("TBW102"), "");
+    bench.ask(UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, &[], r#"{"groupName":"a b"}"#);
+    bench.disk_works = false;
+    bench.ask(UPDATE_AND_CREATE_TOPIC_LIST, &[], r#"{"topicConfigList":[{"topicName":"u"}]}"#);
+    bench.disk_works = true;
+    let late = bench.send(command(UPDATE_AND_CREATE_TOPIC, &topic_fields("v"), ""));
+    bench.pass(1_001);
+    assert_eq!(bench.answer(late).unwrap().code, 0);
+    let quick = |buckets| CreationTimes { buckets, sum_millis: 0 };
+    let topic = |is_system| Creation::Topic { is_system };
+    let expected = [
+        (topic(false), false, quick([1, 0, 0, 0, 0, 0])),
+        (topic(false), true, CreationTimes { buckets: [1, 0, 0, 1, 0, 0], sum_millis: 1_001 }),
+        (topic(true), false, quick([1, 0, 0, 0, 0, 0])),
+        (Creation::Group, false, quick([1, 0, 0, 0, 0, 0])),
+        (Creation::Group, true, quick([1, 0, 0, 0, 0, 0])),
+    ];
+    assert_eq!(bench.core.snapshot(bench.now).creations, expected);
 }
 
 #[test]

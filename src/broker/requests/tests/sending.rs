@@ -1,9 +1,14 @@
 //! Sends, send-backs, delays: codes and remarks, and where messages end up.
 
+use std::time::Duration;
+
+use crate::broker::state::stats::Series;
 use crate::broker::testing::{Bench, command, send_fields, shown};
+use crate::protocol::body::stats::KvTable;
 use crate::protocol::codes::request::*;
 use crate::protocol::command::Command;
 use crate::protocol::ids::{QueueId, QueueOffset};
+use crate::protocol::json;
 use crate::protocol::record::{BodyCrc, RecordView};
 use crate::store::Patience;
 
@@ -149,6 +154,59 @@ fn delayed_messages_come_when_they_are_due() {
     assert_eq!(property(&bench, "t", 0, "REAL_TOPIC").as_deref(), Some("t"));
 }
 
+/// Messages and bytes under a name of Java's statistics.
+fn counted(bench: &mut Bench, name: &str, key: &str) -> u64 {
+    bench.core.stats.find(name, key).map_or(0, Series::total)
+}
+
+#[test]
+fn a_delivered_message_counts_for_its_real_topic() {
+    let mut bench = Bench::new();
+    bench.create_topic("t");
+    assert_eq!(send(&mut bench, "t", &[("i", "DELAY\u{1}2\u{2}")], "x").code, 0);
+    let names = ["TOPIC_PUT_NUMS", "TOPIC_PUT_SIZE"];
+    let of_topic = |bench: &mut Bench, topic: &str| names.map(|name| counted(bench, name, topic));
+    let record = of_topic(&mut bench, "SCHEDULE_TOPIC_XXXX")[1];
+    assert_eq!(record, bench.core.view.usage().log_bytes.unsigned_abs(), "the whole record counts");
+    assert_eq!((of_topic(&mut bench, "t"), counted(&mut bench, "BROKER_PUT_NUMS", "c")), ([0, 0], 1));
+    bench.pass(5_000);
+    let copy = bench.core.view.usage().log_bytes.unsigned_abs() - record;
+    assert_eq!((of_topic(&mut bench, "t"), counted(&mut bench, "BROKER_PUT_NUMS", "c")), ([1, copy], 2));
+    let taken = ["GROUP_GET_NUMS", "GROUP_GET_SIZE"]
+        .map(|name| counted(&mut bench, name, "SCHEDULE_TOPIC_XXXX@SCHEDULE_CONSUMER"));
+    assert_eq!(taken, [1, copy]);
+    let snapshot = bench.core.snapshot(bench.now);
+    let incoming: Vec<_> = snapshot
+        .incoming
+        .iter()
+        .map(|counts| (&*counts.topic, counts.kind.as_str(), counts.is_system, counts.messages, counts.sizes.sum))
+        .collect();
+    assert_eq!(incoming, [("SCHEDULE_TOPIC_XXXX", "delay", true, 1, record), ("t", "delay", false, 1, copy)]);
+}
+
+#[test]
+fn puts_take_as_long_as_the_write_of_their_batch() {
+    let shown = |lines: &str| {
+        let mut bench = Bench::with(lines);
+        bench.create_topic("t");
+        bench.append_takes = Duration::from_millis(60);
+        bench.jobs_run = false;
+        let fields = send_fields("t", "0", "DELAY\u{1}1\u{2}");
+        bench.send(command(SEND_MESSAGE_V2, &fields, "x"));
+        bench.jobs_run = true;
+        bench.pass(7);
+        bench.pass(1_000);
+        let answer = bench.ask(GET_BROKER_RUNTIME_INFO, &[], "");
+        let table = json::from_java::<KvTable>(&answer.body.to_bytes()).unwrap().table;
+        (table["putMessageDistributeTime"][..52].to_owned(), table["putMessageEntireTimeMax"].clone())
+    };
+    // The message and its delivery; with SYNC_FLUSH the producer waits for a sync that comes 7 ms later.
+    let asynchronous = shown("");
+    assert_eq!(asynchronous, ("[<=0ms]:0 [0~10ms]:0 [10~50ms]:0 [50~100ms]:2 [100~2".to_owned(), "60".to_owned()));
+    let synchronous = shown("flushDiskType = \"SYNC_FLUSH\"");
+    assert_eq!(synchronous, ("[<=0ms]:0 [0~10ms]:1 [10~50ms]:0 [50~100ms]:1 [100~2".to_owned(), "60".to_owned()));
+}
+
 /// Gives the message at `offset` back.
 fn send_back(bench: &mut Bench, offset: &str, level: &str, max: &str) -> Command {
     let fields =
@@ -177,7 +235,9 @@ fn a_message_given_back_is_retried_or_buried() {
     let snapshot = bench.core.snapshot(bench.now);
     let of_group: Vec<_> =
         snapshot.outgoing.iter().map(|counts| (&*counts.topic, counts.sent_back, counts.dead)).collect();
-    assert_eq!(of_group, [("t", 3, 2)]);
+    assert_eq!(of_group, [("SCHEDULE_TOPIC_XXXX", 0, 0), ("t", 3, 2)]);
+    let kinds: Vec<_> = snapshot.incoming.iter().map(|counts| (&*counts.topic, counts.kind.as_str())).collect();
+    assert_eq!(kinds, [("%RETRY%g", "delay"), ("t", "normal")], "what was delivered to the retry topic, as in Java");
 }
 
 #[test]

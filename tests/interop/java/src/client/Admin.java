@@ -10,6 +10,7 @@ final class Admin {
         s.add("admin.connections", Admin::connections);
         s.add("admin.consume_stats", Admin::consumeStats);
         s.add("admin.running_info", Admin::runningInfo);
+        s.add("admin.consumer_status", Admin::consumerStatus);
         s.add("admin.delete_topic", Admin::deleteTopic);
     }
 
@@ -93,6 +94,24 @@ final class Admin {
         var result = env.admin.consumeMessageDirectly(group, id, topic, Compat.offsetId(sent));
         env.equal("consumed directly", "CR_SUCCESS", result.getConsumeResult().name());
         env.equal("received again", 2, received.count());
+    }
+
+    /** Code 223 makes the broker ask the consumers of the group with code 221; their answers come back as one. */
+    private static void consumerStatus(Env env) throws Exception {
+        String topic = env.topic("status", 2);
+        String group = env.unique("g-status");
+        Received received = new Received();
+        DefaultMQPushConsumer consumer = received.start(env.push(group), topic, "*");
+        String id = consumer.getDefaultMQPushConsumerImpl().getmQClientFactory().getClientId();
+        env.sendMany(topic, "x", 10);
+        env.eventually("10 received", 60, () -> received.count() == 10);
+        env.eventually("progress of " + id, 30, () -> {
+            var progress = env.admin.getConsumeStatus(topic, group, "").get(id);
+            return progress != null && progress.values().stream().mapToLong(offset -> offset).sum() == 10;
+        });
+        env.equal("only that client", java.util.Set.of(id), env.admin.getConsumeStatus(topic, group, id).keySet());
+        env.equal("no other client", java.util.Set.of(), env.admin.getConsumeStatus(topic, group, "nobody").keySet());
+        consumer.shutdown();
     }
 
     private static void deleteTopic(Env env) throws Exception {
