@@ -111,16 +111,13 @@ pub enum Action {
         /// The new configuration.
         config: Arc<Broker>,
     },
-    /// The broker's own properties file is to hold changed keys (code 25); its other lines stay.
+    /// The broker's own properties file is to hold changed keys (code 25); its other lines stay. Comes back as
+    /// `Event::ConfigWritten`.
     RewriteConfig {
         /// The file.
         path: PathBuf,
-        /// The keys, those of other files among them.
+        /// The keys.
         changes: Vec<Change>,
-        /// Who waits.
-        to: RequestId,
-        /// The answer when it is written.
-        response: Command,
     },
     /// Close a client's connection that has not been heard of for too long.
     Disconnect {

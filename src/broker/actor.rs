@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::config::Change;
 use crate::env::mailbox::{Receiver, Sender};
-use crate::env::{Disk, Env, Job, Share, TaskKind};
+use crate::env::{Disk, Env, Job, Share};
 use crate::protocol::command::Command;
 use crate::protocol::ids::Millis;
 use crate::remoting::{Connection, ConnectionId, ReplySlot, Request};
@@ -179,7 +179,7 @@ impl Actor {
     fn inbound(&mut self, now: Millis, inbound: Inbound, actions: &mut Vec<Action>) {
         match inbound {
             Inbound::Event(event) => {
-                if let Event::Persisted { .. } = event {
+                if let Event::Persisted { .. } | Event::ConfigWritten { .. } = event {
                     self.under_way -= 1;
                 }
                 self.parts.core.handle(now, event, actions);
@@ -302,7 +302,7 @@ impl Actor {
             Action::Clean(Cleaning::Queues) => self.parts.store.clean_queues(),
             Action::Announce => self.announce(),
             Action::Reconfigure { config } => self.parts.store.reconfigure(&config.store),
-            Action::RewriteConfig { path, changes, to, response } => self.rewrite(path, changes, to, response),
+            Action::RewriteConfig { path, changes } => self.rewrite(path, changes),
             Action::Disconnect { connection, reason } => {
                 if let Some(connection) = self.connections.get(&connection) {
                     connection.close(reason);
@@ -343,27 +343,15 @@ impl Actor {
         }));
     }
 
-    /// Writes the broker's own properties file and answers when that is done.
-    fn rewrite(&mut self, path: PathBuf, changes: Vec<Change>, to: RequestId, response: Command) {
-        let Some(slot) = self.slots.remove(&to) else { return };
-        let disk = Arc::clone(&self.parts.env.disk);
-        let share = self.parts.share.clone();
-        let task = async move {
-            let written = share.run(move || rewrite_file(&*disk, &path, &changes)).await;
-            let failed = match written {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(error.to_string()),
-                Err(full) => Some(full.to_string()),
-            };
-            slot.answer(match failed {
-                None => response,
-                Some(reason) => {
-                    let reason = format!("changed in memory, but the file was not written: {reason}");
-                    Error::Failed { reason }.to_response()
-                }
-            });
-        };
-        drop(self.parts.env.tasks.spawn(TaskKind::Read, &self.parts.owner, task));
+    /// Writes the broker's own properties file.
+    fn rewrite(&mut self, path: PathBuf, changes: Vec<Change>) {
+        let (disk, results) = (Arc::clone(&self.parts.env.disk), self.parts.results.clone());
+        self.jobs.push_back(Box::new(move || {
+            let mut report = Report { results: Some(results) };
+            let result = rewrite_file(&*disk, &path, &changes);
+            let result = result.map_err(|error| format!("{}: {error}", path.display()));
+            report.send(Inbound::Event(Event::ConfigWritten { result }));
+        }));
     }
 
     /// Hands jobs to the pool; what it does not take waits for the next round.
@@ -488,9 +476,11 @@ impl Actor {
         // Jobs under way still hold the store's files; the next start must not meet them.
         while self.under_way > 0 {
             match self.parts.inbound.recv().await {
-                Some(Inbound::Job(_) | Inbound::JobLost | Inbound::Event(Event::Persisted { .. })) => {
-                    self.under_way -= 1
-                }
+                Some(
+                    Inbound::Job(_)
+                    | Inbound::JobLost
+                    | Inbound::Event(Event::Persisted { .. } | Event::ConfigWritten { .. }),
+                ) => self.under_way -= 1,
                 Some(_) => {}
                 None => break,
             }

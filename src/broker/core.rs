@@ -16,6 +16,7 @@ use crate::remoting::ConnectionId;
 use crate::store::{AppendError, Appended, Arrival, View};
 
 use super::action::{Action, AfterAppend, AfterRecord, ConfigFile};
+use super::config_file::ConfigFileWrites;
 use super::creations::Creations;
 use super::error::Error;
 use super::event::{Event, Pulled};
@@ -72,6 +73,7 @@ pub struct Core {
     pub(super) stats: Stats,
     pub(super) waiters: Waiters<Stored>,
     pub(super) files: Persistence,
+    pub(super) config_file: ConfigFileWrites,
     pub(super) creations: Creations,
     pub(super) unique_ids: UniqueIds,
     pub(super) schedule_topic: Arc<str>,
@@ -125,6 +127,7 @@ impl Core {
             stats: Stats::default(),
             waiters: Waiters::default(),
             files: Persistence::new(now),
+            config_file: ConfigFileWrites::default(),
             creations: Creations::default(),
             unique_ids,
             schedule_topic: topic_name::SCHEDULE.into(),
@@ -152,6 +155,7 @@ impl Core {
             Event::Flushed(flushed) => self.flushed(now, flushed, actions),
             Event::Arrived(arrivals) => self.arrived(arrivals, actions),
             Event::Persisted { file, result } => self.files.persisted(now, file, result, actions),
+            Event::ConfigWritten { result } => self.config_file.written(result, actions),
             Event::StoreFailed { reason } => self.store_failed(&reason, actions),
             Event::Stopping => self.stopping(actions),
         }

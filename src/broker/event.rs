@@ -70,6 +70,11 @@ pub enum Event {
         /// Why not.
         result: Result<(), String>,
     },
+    /// The broker's own properties file was written, or not.
+    ConfigWritten {
+        /// Why not.
+        result: Result<(), String>,
+    },
     /// The store will take no more messages.
     StoreFailed {
         /// Why.

@@ -18,6 +18,7 @@
 pub mod action;
 mod actor;
 mod calls;
+pub mod config_file;
 pub mod core;
 pub mod creations;
 mod delivery;

@@ -2,11 +2,15 @@
 
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use mqcontainer::env::Env;
 use mqcontainer::protocol::codes::request;
 use mqcontainer::protocol::command::Command;
 use mqcontainer::protocol::headers::container::AddBrokerRequest;
 
+use crate::faulty::{Faults, FaultyDisk};
 use crate::support::{Outcome, Peer, Running, broker_table, free_port, java_conf};
 
 /// A request of one code with a text body.
@@ -131,6 +135,53 @@ async fn the_configuration_is_shown_and_changed() -> Outcome<()> {
     assert!(changed.ext.get("version").is_some_and(|version| version.contains("\"counter\":1")));
     let (_, ready) = running.page("/readyz").await?;
     assert!(ready.contains("NameServer 127.0.0.1:1 "), "{ready}");
+    running.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_brokers_own_file_is_written_back_or_the_answer_says_why_not() -> Outcome<()> {
+    let folder = tempfile::tempdir()?;
+    let faults = Arc::new(Faults::default());
+    let disk = FaultyDisk { folder: folder.path().join("b.conf"), faults: Arc::clone(&faults) };
+    let tables = broker_table("a", free_port());
+    let running = Running::start_in(folder, &tables, |env| Env { disk: Arc::new(disk), ..env }).await?;
+    let peer = Peer::new();
+    let port = free_port();
+    let conf = write_conf(&running, "b", port)?;
+    let broker = format!("127.0.0.1:{port}");
+    assert_eq!(summary(&peer.add_broker(&running.admin, &conf).await?), (0, ""));
+    let before = std::fs::read_to_string(&conf)?;
+    let update =
+        |hours: u32| peer.ask(&broker, command(request::UPDATE_BROKER_CONFIG, &format!("fileReservedTime={hours}")));
+    let lives = async || -> Outcome<String> {
+        let shown = peer.call(&broker, command(request::GET_BROKER_CONFIG, "")).await?;
+        let text = String::from_utf8(shown.body.to_bytes().to_vec())?;
+        Ok(text.lines().find(|line| line.starts_with("fileReservedTime=")).unwrap_or_default().to_owned())
+    };
+
+    assert_eq!(summary(&update(71).await?), (0, ""));
+    assert_eq!(std::fs::read_to_string(&conf)?, format!("{before}fileReservedTime=71\n"), "all other lines stay");
+
+    faults.replaces_fail.store(true, Ordering::SeqCst);
+    let refused = format!("changed in memory, but the file was not written: {}: injected by the test", conf.display());
+    for _ in 0..2 {
+        assert_eq!(summary(&update(70).await?), (1, refused.as_str()), "also when it is asked for again");
+        assert_eq!(lives().await?, "fileReservedTime=70");
+        assert_eq!(std::fs::read_to_string(&conf)?, format!("{before}fileReservedTime=71\n"));
+    }
+    faults.replaces_fail.store(false, Ordering::SeqCst);
+    assert_eq!(summary(&update(70).await?), (0, ""), "the same again makes it good");
+    assert_eq!(std::fs::read_to_string(&conf)?, format!("{before}fileReservedTime=70\n"));
+
+    std::fs::rename(&conf, running.file("moved.conf"))?;
+    assert_eq!(update(69).await?.code, 1);
+    assert!(!conf.exists(), "a file with one line in place of the operator's would start no broker");
+    std::fs::rename(running.file("moved.conf"), &conf)?;
+    assert_eq!(summary(&update(69).await?), (0, ""));
+    peer.remove_broker(&running.admin, "b").await?;
+    assert_eq!(summary(&peer.add_broker(&running.admin, &conf).await?), (0, ""));
+    assert_eq!(lives().await?, "fileReservedTime=69", "it holds after the next start");
     running.stop().await;
     Ok(())
 }

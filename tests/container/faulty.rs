@@ -12,6 +12,8 @@ use mqcontainer::env::{DeviceId, Disk, DiskSpace, Entry, File, LockGuard, OpenMo
 pub struct Faults {
     /// Syncs fail.
     pub syncs_fail: AtomicBool,
+    /// Files are not replaced.
+    pub replaces_fail: AtomicBool,
     /// Writes panic.
     pub writes_panic: AtomicBool,
     /// Locking waits.
@@ -55,6 +57,9 @@ impl Disk for FaultyDisk {
     }
 
     fn replace(&self, path: &Path, content: &[u8], keep_previous: Option<&Path>) -> io::Result<()> {
+        if path.starts_with(&self.folder) && self.faults.replaces_fail.load(Ordering::SeqCst) {
+            return Err(io::Error::other("injected by the test"));
+        }
         SystemDisk.replace(path, content, keep_previous)
     }
 

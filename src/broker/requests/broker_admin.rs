@@ -44,10 +44,7 @@ impl Core {
         if self.config.requests.permission != permission {
             self.topics.touch(now);
         }
-        match changes.iter().find_map(|change| change.file.clone()) {
-            Some(path) => actions.push(Action::RewriteConfig { path, changes, to, response: ok() }),
-            None => actions.push(Action::Reply { to, response: ok() }),
-        }
+        self.config_file.updated(to, changes, actions);
         Ok(())
     }
 
