@@ -198,8 +198,47 @@ fn limits(config: &Config) -> Limits {
     Limits {
         connections: container.limits.connections as u64,
         request_bytes: container.limits.inbound_bytes,
+        partial_bytes: container.limits.partial_bytes,
+        outbound_bytes: container.limits.outbound_bytes,
         outbox_frames: container.limits.outbox_frames,
         idle: container.idle_timeout,
         ..Limits::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// The limits of the sockets with these lines in `[container.limits]`: connections, then bytes of requests, partial
+    /// frames and answers, then frames of one outbox; or what is wrong.
+    fn check(lines: &str, expected: Result<(u64, usize, usize, usize, usize), &str>) {
+        let text = format!("[container]\n[container.limits]\n{lines}\n[[broker]]\nbrokerName = \"b\"\n");
+        let loaded = Config::load(Path::new("container.toml"), text.as_bytes(), &outside());
+        let got = loaded.map(|(config, _warnings)| {
+            let transport = Transport::new(limits(&config));
+            let limits = transport.limits();
+            (
+                limits.connections,
+                limits.request_bytes,
+                limits.partial_bytes,
+                limits.outbound_bytes,
+                limits.outbox_frames,
+            )
+        });
+        assert_eq!(got.map_err(|errors| errors.to_string()), expected.map_err(str::to_owned), "{lines}");
+    }
+
+    #[test]
+    fn sockets_have_the_limits_of_the_configuration() {
+        let mib = 1 << 20;
+        check("", Ok((20_000, 512 * mib, 128 * mib, 256 * mib, 1_024)));
+        let bytes = "inbound_bytes = \"17MiB\"\npartial_bytes = \"32MiB\"\noutbound_bytes = \"18MiB\"\n";
+        let lines = format!("connections = 7\noutbox_frames = 9\n{bytes}");
+        check(&lines, Ok((7, 17 * mib, 32 * mib, 18 * mib, 9)));
+        let short = "container.toml:3: limits.partial_bytes = \"31MiB\": expected bytes, 32MiB to 1TiB";
+        check("partial_bytes = \"31MiB\"", Err(short));
     }
 }

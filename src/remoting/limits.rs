@@ -16,7 +16,8 @@ pub struct Limits {
     pub request_bytes: usize,
     /// Bytes of frames that have not arrived completely, whole process; big frames count with their whole length and wait
     /// at the limit, and above half of it slow frames are closed. At least two frames of the greatest length. Beyond it
-    /// every connection may hold the one read (64 KiB) in which a frame began.
+    /// every connection may hold the one read (64 KiB) in which a frame began: were short frames to wait for room, those
+    /// that have begun could fill it and wait for each other.
     pub partial_bytes: usize,
     /// Frames waiting to be written to one peer before pushes to it are refused (answers are bounded by the requests in flight).
     pub outbox_frames: usize,

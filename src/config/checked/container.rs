@@ -46,6 +46,8 @@ impl Container {
             limits: ContainerLimits {
                 connections: values.number("limits.connections"),
                 inbound_bytes: values.number("limits.inbound_bytes"),
+                partial_bytes: values.number("limits.partial_bytes"),
+                outbound_bytes: values.number("limits.outbound_bytes"),
                 io_threads: values.number("limits.io_threads"),
                 outbox_frames: values.number("limits.outbox_frames"),
             },
@@ -70,6 +72,10 @@ pub struct ContainerLimits {
     pub connections: usize,
     /// Bytes of requests that were read and not answered yet, all brokers together.
     pub inbound_bytes: usize,
+    /// Bytes of frames that have not arrived completely, all connections together; at least two of the longest frames.
+    pub partial_bytes: usize,
+    /// Bytes that wait to be written, all connections together.
+    pub outbound_bytes: usize,
     /// Threads of the shared pool for blocking disk work.
     pub io_threads: usize,
     /// Frames that may wait for a slow reader on one connection.

@@ -72,6 +72,20 @@ pub(super) const CONTAINER: &[Key] = &[
         "Bytes of requests read and not answered yet, all brokers together; connections are not read beyond it.",
     ),
     Key::new(
+        "limits.partial_bytes",
+        bytes(32 * MIB, 1 << 40),
+        "128MiB",
+        "Bytes of frames that have not arrived completely, all connections together: beyond it frames above 64 KiB wait, and above \
+         half of it frames that take longer than 5 s are closed. Every connection may hold one read of 64 KiB beyond it, in \
+         which a shorter frame has begun.",
+    ),
+    Key::new(
+        "limits.outbound_bytes",
+        bytes(16 * MIB, 1 << 40),
+        "256MiB",
+        "Bytes that wait for slow readers, all connections together; beyond it connections that do not read are closed.",
+    ),
+    Key::new(
         "limits.io_threads",
         int(1, 256),
         "4",
