@@ -99,8 +99,15 @@ impl Actor {
         let mut requests = Vec::with_capacity(BATCH_MAX);
         let mut results = Vec::with_capacity(BATCH_MAX);
         self.settle(Vec::new());
+        // Kept over many turns, because setting a timer costs more than a wake-up too many.
+        let mut alarm = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
+        let mut rings_at = None;
         loop {
-            let sleep = self.sleep();
+            let deadline = self.deadline();
+            if rings_at.is_none_or(|at| at > deadline) {
+                rings_at = Some(deadline);
+                alarm.set(tokio::time::sleep(self.until(deadline)));
+            }
             tokio::select! {
                 biased;
                 Some(control) = self.parts.control.recv() => {
@@ -113,7 +120,7 @@ impl Actor {
                 }
                 _ = self.parts.inbound.recv_many(&mut results, BATCH_MAX) => {}
                 _ = self.parts.mailbox.recv_many(&mut requests, BATCH_MAX) => {}
-                () = tokio::time::sleep(sleep) => {}
+                () = &mut alarm => rings_at = None,
             }
             self.drain(&mut requests, &mut results);
             if let Some(reason) = self.failed.take() {
@@ -126,9 +133,12 @@ impl Actor {
         Millis(self.parts.env.clock.now_millis())
     }
 
-    fn sleep(&self) -> Duration {
+    fn deadline(&self) -> Millis {
         let core = self.parts.core.next_deadline();
-        let deadline = self.parts.store.next_deadline().map_or(core, |store| store.min(core));
+        self.parts.store.next_deadline().map_or(core, |store| store.min(core))
+    }
+
+    fn until(&self, deadline: Millis) -> Duration {
         let millis = u64::try_from(deadline.since(self.now())).unwrap_or(0);
         Duration::from_millis(millis).min(SLEEP_MAX)
     }

@@ -133,6 +133,8 @@ impl From<Bytes> for Body {
 pub struct ExtFields {
     text: String,
     spans: Vec<Span>,
+    /// One bit per name, see [`mark`]: a name whose bit is new has no double to look for.
+    marks: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -142,11 +144,25 @@ struct Span {
     value_end: u32,
 }
 
+/// The bit of a name. The one-letter names of sends all have bits of their own.
+fn mark(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    let (first, last) =
+        (bytes.first().map_or(0, |byte| usize::from(*byte)), bytes.last().map_or(0, |byte| usize::from(*byte)));
+    1 << ((first + 2 * last + 5 * bytes.len()) % 64)
+}
+
 impl ExtFields {
     /// No fields, with room for `fields` of them and `bytes` of text.
     #[must_use]
     pub fn with_capacity(fields: usize, bytes: usize) -> Self {
-        ExtFields { text: String::with_capacity(bytes), spans: Vec::with_capacity(fields) }
+        ExtFields { text: String::with_capacity(bytes), spans: Vec::with_capacity(fields), marks: 0 }
+    }
+
+    /// Room for so many more fields and bytes of text.
+    pub(super) fn reserve(&mut self, fields: usize, bytes: usize) {
+        self.text.reserve(bytes);
+        self.spans.reserve(fields);
     }
 
     /// Sets `name` to `value`.
@@ -155,7 +171,19 @@ impl ExtFields {
         self.finish(value);
     }
 
-    /// Opens a field: its name is there, its value comes with [`ExtFields::finish`].
+    /// Sets `name` to a text.
+    pub fn set_text(&mut self, name: &str, value: &str) {
+        self.begin(name);
+        self.push_value(value);
+        self.end();
+    }
+
+    /// Sets `name` to a whole number.
+    pub fn set_number(&mut self, name: &str, value: impl itoa::Integer) {
+        self.set_text(name, itoa::Buffer::new().format(value));
+    }
+
+    /// Opens a field: its name is there, its value comes with [`ExtFields::push_value`] and [`ExtFields::end`].
     ///
     /// Names and values come one after the other out of a parser, which cannot hold both.
     pub(super) fn begin(&mut self, name: &str) {
@@ -165,16 +193,32 @@ impl ExtFields {
         self.spans.push(Span { name_start, value_start, value_end: value_start });
     }
 
-    /// Closes the field opened last; an earlier one of the same name is replaced.
+    /// Adds to the value of the field opened last.
+    pub(super) fn push_value(&mut self, piece: &str) {
+        self.text.push_str(piece);
+    }
+
+    /// Closes the field opened last with this value.
     pub(super) fn finish(&mut self, value: impl std::fmt::Display) {
         let wrote = write!(self.text, "{value}");
         debug_assert!(wrote.is_ok(), "writing into a String does not fail");
+        self.end();
+    }
+
+    /// Closes the field opened last; an earlier one of the same name is replaced.
+    pub(super) fn end(&mut self) {
         let value_end = self.position();
         let Some((last, earlier)) = self.spans.split_last_mut() else {
             return;
         };
         last.value_end = value_end;
         let name = &self.text[last.name_start as usize..last.value_start as usize];
+        let mark = mark(name);
+        let is_new = self.marks & mark == 0;
+        self.marks |= mark;
+        if is_new {
+            return;
+        }
         let same =
             earlier.iter().position(|span| &self.text[span.name_start as usize..span.value_start as usize] == name);
         if let Some(same) = same {

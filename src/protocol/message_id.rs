@@ -7,7 +7,6 @@
 //! Follows `MessageDecoder.createMessageId` and `decodeMessageId`. Clients send back, look up and end transactions at the
 //! address in it.
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::ids::PhysicalOffset;
@@ -31,9 +30,10 @@ pub fn encode_into(store_host: SocketAddr, offset: PhysicalOffset, out: &mut Str
 }
 
 fn push_hex(bytes: &[u8], out: &mut String) {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     for byte in bytes {
-        let wrote = write!(out, "{byte:02X}");
-        debug_assert!(wrote.is_ok(), "writing into a String does not fail");
+        out.push(DIGITS[usize::from(byte >> 4)]);
+        out.push(DIGITS[usize::from(byte & 0xf)]);
     }
 }
 

@@ -53,8 +53,8 @@ pub(super) enum Work {
 
 pub(super) struct WriteTails {
     pub(super) queues: Vec<QueueWrite>,
-    /// Name for a new index file.
-    pub(super) index_name: u64,
+    /// The gathered keys are to be written too: the name for a new index file, should one be needed.
+    pub(super) index_name: Option<u64>,
     pub(super) settle: Option<Settle>,
 }
 
@@ -168,8 +168,10 @@ impl WriteTails {
             let files = shared.queues.write(disk, &write)?;
             written.queues.push((write.queue, write.units.len(), files));
         }
-        if shared.index.pending() > 0 {
-            written.index = Some(shared.index.write(disk, self.index_name)?);
+        if let Some(name) = self.index_name
+            && shared.index.pending() > 0
+        {
+            written.index = Some(shared.index.write(disk, name)?);
         }
         let Some(mut settle) = self.settle else { return Ok(()) };
         for (queue, _, files) in &written.queues {

@@ -315,7 +315,7 @@ impl Store {
         let tails = if healthy {
             self.tails(now, clean)
         } else {
-            WriteTails { queues: Vec::new(), index_name: 0, settle: None }
+            WriteTails { queues: Vec::new(), index_name: None, settle: None }
         };
         let sync = if healthy { (self.flush.flushed(), self.flush.written()) } else { Default::default() };
         let stop = Stop { sync, tails, clean, lock: self.lock.take() };

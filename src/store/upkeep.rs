@@ -1,7 +1,8 @@
 //! Work behind the log: memory into files, files made durable, old files deleted. One such job runs at a time.
 //!
 //! ```text
-//!  units, keys in memory --200 ms--> files, page cache --60 s or 256 MiB--> synced, checkpoint ("settle")
+//!  units in memory --200 ms-------------> files, page cache --60 s or 256 MiB--> synced, checkpoint ("settle")
+//!  keys in memory --5 s or 64 Ki keys-->
 //!  survey of the disk --10 s--> retention decides --> delete
 //! ```
 
@@ -22,8 +23,11 @@ use crate::protocol::ids::{Millis, PhysicalOffset};
 
 /// Units in memory before dispatch waits for them to be written: 24 bytes each.
 pub(super) const TAIL_UNITS_MAX: usize = 256 * 1024;
-/// Units and keys stay in memory this long before they are written.
+/// Units stay in memory this long before they are written.
 const TAIL_INTERVAL_MILLIS: i64 = 200;
+/// Keys stay longer: their slots lie all over a file of 400 MB, and the more of them are written at a time, the more
+/// share a page.
+const INDEX_INTERVAL_MILLIS: i64 = 5_000;
 /// The queues are made durable after so many bytes of log, because recovery reads them all again.
 const SETTLE_BYTES_MAX: i64 = 256 << 20;
 /// Looks at the disk that need no hour of `deleteWhen` after an operator has asked (Java: `MAX_MANUAL_DELETE_FILE_TIMES`).
@@ -37,6 +41,7 @@ pub(super) struct Upkeep {
     /// Units in memory.
     pub(super) tail_units: usize,
     last_tails: Millis,
+    last_index: Millis,
     last_settle: Millis,
     pub(super) last_survey: Option<Millis>,
     /// Surveys left in which expired files go at any hour.
@@ -72,6 +77,7 @@ impl Upkeep {
             surveying: false,
             tail_units: shared.queues.all().iter().map(|queue| queue.tail_len()).sum(),
             last_tails: now,
+            last_index: now,
             last_settle: now,
             last_survey: None,
             surveys_by_hand: 0,
@@ -139,22 +145,23 @@ impl Store {
         None
     }
 
-    fn has_tails(&self) -> bool {
-        self.upkeep.tail_units > 0 || self.shared.index.pending() > 0
+    fn tails_due(&self, now: Millis) -> bool {
+        let crowded = self.upkeep.tail_units >= TAIL_UNITS_MAX / 2;
+        let units =
+            self.upkeep.tail_units > 0 && (crowded || is_over(now, self.upkeep.last_tails, TAIL_INTERVAL_MILLIS));
+        units || self.index_due(now)
     }
 
-    fn tails_due(&self, now: Millis) -> bool {
-        let crowded =
-            self.upkeep.tail_units >= TAIL_UNITS_MAX / 2 || self.shared.index.pending() >= index::PENDING_KEYS_MAX / 2;
-        let waited = now.since(self.upkeep.last_tails);
-        self.has_tails() && (crowded || !(0..TAIL_INTERVAL_MILLIS).contains(&waited))
+    fn index_due(&self, now: Millis) -> bool {
+        let keys = self.shared.index.pending();
+        let crowded = keys >= index::PENDING_KEYS_MAX / 2;
+        keys > 0 && (crowded || is_over(now, self.upkeep.last_index, INDEX_INTERVAL_MILLIS))
     }
 
     fn settle_due(&self, now: Millis) -> bool {
         let unsettled = self.follow.dispatched() - self.upkeep.checkpoint.queues_position;
-        let waited = now.since(self.upkeep.last_settle);
         let interval = millis(self.shared.settings().flush.consume_queue_thorough_interval);
-        let due = unsettled >= SETTLE_BYTES_MAX || !(0..interval).contains(&waited);
+        let due = unsettled >= SETTLE_BYTES_MAX || is_over(now, self.upkeep.last_settle, interval);
         self.upkeep.settle_wanted || unsettled > 0 && due
     }
 
@@ -174,16 +181,23 @@ impl Store {
         if self.upkeep.running {
             return None;
         }
-        let tails = self.has_tails().then(|| self.upkeep.last_tails.plus(TAIL_INTERVAL_MILLIS));
+        let tails = (self.upkeep.tail_units > 0).then(|| self.upkeep.last_tails.plus(TAIL_INTERVAL_MILLIS));
+        let keys = self.shared.index.pending() > 0;
+        let index = keys.then(|| self.upkeep.last_index.plus(INDEX_INTERVAL_MILLIS));
         let unsettled = self.follow.dispatched() > self.upkeep.checkpoint.queues_position;
         let interval = millis(self.shared.settings().flush.consume_queue_thorough_interval);
         let settle = unsettled.then(|| self.upkeep.last_settle.plus(interval));
-        tails.into_iter().chain(settle).min()
+        [tails, index, settle].into_iter().flatten().min()
     }
 
     /// Takes what is in memory, and with `settle` all that is to be synced.
     pub(super) fn tails(&mut self, now: Millis, settle: bool) -> WriteTails {
         let queues = self.shared.queues.dirty().iter().filter_map(Queue::unwritten).collect();
+        // A checkpoint that leaves keys out would lose them in a crash.
+        let index_name = (settle || self.index_due(now)).then(|| index_file_name(now));
+        if index_name.is_some() {
+            self.upkeep.last_index = now;
+        }
         let settle = settle.then(|| {
             self.upkeep.last_settle = now;
             self.upkeep.settle_wanted = false;
@@ -195,7 +209,7 @@ impl Store {
                 checkpoint: self.checkpoint(),
             }
         });
-        WriteTails { queues, index_name: index_file_name(now), settle }
+        WriteTails { queues, index_name, settle }
     }
 
     /// The checkpoint that holds once everything dispatched so far is durable.
@@ -275,4 +289,9 @@ impl Store {
     pub(super) fn forget_deleted_files(&mut self) {
         self.upkeep.unsynced_files.retain(|(_, unit), file| file.queue.first_file().is_none_or(|first| first <= *unit));
     }
+}
+
+/// Whether an interval has passed, or the clock went back.
+fn is_over(now: Millis, since: Millis, interval: i64) -> bool {
+    !(0..interval).contains(&now.since(since))
 }

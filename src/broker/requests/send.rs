@@ -17,17 +17,24 @@ use crate::broker::state::topics::NewTopic;
 use crate::protocol::batch;
 use crate::protocol::body::topic::TopicConfig;
 use crate::protocol::codes::response;
-use crate::protocol::command::Command;
+use crate::protocol::command::{Command, ExtFields};
 use crate::protocol::headers::send::{SendRequest, SendResponse};
 use crate::protocol::ids::{Millis, PhysicalOffset, QueueId};
 use crate::protocol::message_id;
-use crate::protocol::properties::{self, key};
+use crate::protocol::properties::{self, Directives, key};
 use crate::protocol::sys_flag::{self, perm};
 use crate::protocol::topic_name;
 use crate::store::{Append, Appended, NewMessage};
 
 /// Topics of one byte of length; batches know no others.
 const BATCH_TOPIC_BYTES_MAX: usize = 127;
+
+/// Room for what a broker adds to the properties of a message.
+const ADDED_PROPERTIES_GUESS: usize = 96;
+/// Fields of a send's answer, and bytes of their text.
+const ANSWER_GUESS: (usize, usize) = (6, 160);
+/// Bytes of one message id of an IPv4 broker, and a comma.
+const MESSAGE_ID_GUESS: usize = 33;
 
 /// A send whose messages are with the store.
 #[derive(Debug)]
@@ -139,14 +146,19 @@ impl Core {
         topic: Arc<str>,
         config: &TopicConfig,
     ) -> Result<(Append, Sent), Error> {
-        let mut properties = header.properties.unwrap_or_default().to_owned();
-        self.check_kind(&properties)?;
+        let given = header.properties.unwrap_or_default();
+        let directives = Directives::of(given);
+        self.check_kind(&directives)?;
         let asked = if header.queue_id.0 < 0 { self.next_queue(config.write_queue_nums) } else { header.queue_id };
-        let (mut topic, mut queue) = self.redirect_retry(now, header, command, topic, asked, &mut properties)?;
-        let unique_key = self.complete_properties(now, &mut properties);
-        let kind = message_kind(&properties);
-        let wait = waits_for_store(&properties);
-        self.delay(&mut topic, &mut queue, &mut properties);
+        let mut properties = String::with_capacity(given.len() + ADDED_PROPERTIES_GUESS);
+        properties.push_str(given);
+        let dead = self.redirect_retry(now, header, command, &mut properties)?;
+        let delay_level = if dead.is_some() { 0 } else { directives.delay_level };
+        let (mut topic, mut queue) = dead.unwrap_or((topic, asked));
+        let unique_key = self.complete_properties(now, &directives, &mut properties);
+        let kind = message_kind(&directives, delay_level);
+        let wait = directives.waits_for_store;
+        self.delay(delay_level, &mut topic, &mut queue, &mut properties);
         let message = NewMessage {
             topic: Arc::clone(&topic),
             queue,
@@ -165,47 +177,45 @@ impl Core {
     }
 
     /// What the broker adds to every message and takes away; returns the message's unique key.
-    fn complete_properties(&mut self, now: Millis, properties: &mut String) -> String {
-        properties::remove(properties, key::POP_CK);
-        properties::set(properties, key::MSG_REGION, &self.config.requests.region_id);
-        properties::set(properties, key::TRACE_SWITCH, if self.config.requests.trace_on { "true" } else { "false" });
-        properties::set(properties, key::CLUSTER, &self.config.identity.cluster);
-        match properties::get(properties, key::UNIQ_KEY) {
-            Some(unique) if !unique.is_empty() => unique.to_owned(),
-            _ => {
+    fn complete_properties(&mut self, now: Millis, given: &Directives<'_>, properties: &mut String) -> String {
+        if given.has_broker_properties {
+            Directives::OF_BROKERS.iter().for_each(|name| properties::remove(properties, name));
+        }
+        properties::append(properties, key::MSG_REGION, &self.config.requests.region_id);
+        properties::append(properties, key::TRACE_SWITCH, if self.config.requests.trace_on { "true" } else { "false" });
+        properties::append(properties, key::CLUSTER, &self.config.identity.cluster);
+        match given.unique_key {
+            Some(unique) => unique.to_owned(),
+            None => {
                 let unique = self.unique_ids.next(now);
-                properties::set(properties, key::UNIQ_KEY, &unique);
+                properties::append(properties, key::UNIQ_KEY, &unique);
                 unique
             }
         }
     }
 
     /// What this broker does not serve is refused, never stored as something else.
-    fn check_kind(&self, properties: &str) -> Result<(), Error> {
-        let is_true = |name| properties::get(properties, name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        if is_true(key::TRANSACTION_PREPARED) {
+    fn check_kind(&self, given: &Directives<'_>) -> Result<(), Error> {
+        if given.prepares_transaction {
             return Err(Error::TransactionRejected { broker: self.config.addresses.client.to_string() });
         }
-        let timed = [key::TIMER_DELIVER_MS, key::TIMER_DELAY_SEC, key::TIMER_DELAY_MS];
         // With a delay level the exact time is ignored, as in Java.
-        if delay_level(properties) <= 0 && timed.iter().any(|name| properties::get(properties, name).is_some()) {
+        if given.delay_level <= 0 && given.timed {
             return Err(Error::TimerDisabled);
         }
         Ok(())
     }
 
     /// A message a consumer sends to its retry topic goes to the dead letter topic when it was tried too often, or when
-    /// its group consumes in order (`SendMessageProcessor.handleRetryAndDLQ`).
+    /// its group consumes in order (`SendMessageProcessor.handleRetryAndDLQ`): that topic and its queue.
     fn redirect_retry(
         &mut self,
         now: Millis,
         header: &SendRequest<'_>,
         command: &Command,
-        topic: Arc<str>,
-        queue: QueueId,
         properties: &mut String,
-    ) -> Result<(Arc<str>, QueueId), Error> {
-        let Some(group) = header.topic.strip_prefix(topic_name::RETRY_PREFIX) else { return Ok((topic, queue)) };
+    ) -> Result<Option<(Arc<str>, QueueId)>, Error> {
+        let Some(group) = header.topic.strip_prefix(topic_name::RETRY_PREFIX) else { return Ok(None) };
         let (group, settings) = self
             .groups
             .find_or_create(now, group, self.config.topics.auto_create_group)
@@ -213,18 +223,23 @@ impl Core {
         let tries_max = super::reconsume_times_max(command, header.max_reconsume_times, &settings);
         let tried = header.reconsume_times.unwrap_or(0);
         if tried <= tries_max && !self.locks.any_live(now, &group) {
-            return Ok((topic, queue));
+            return Ok(None);
         }
         properties::set(properties, key::DELAY_TIME_LEVEL, "-1");
         let original: Arc<str> = properties::get(properties, key::RETRY_TOPIC).unwrap_or(header.topic).into();
         self.stats.group(&original, &group).dead += 1;
         let (dead, _) = self.dead_letter_topic(now, &group)?;
-        Ok((dead, QueueId(0)))
+        Ok(Some((dead, QueueId(0))))
     }
 
     /// A delay level moves a message to the schedule topic (`HookUtils.transformDelayLevelMessage`).
-    pub(in crate::broker) fn delay(&self, topic: &mut Arc<str>, queue: &mut QueueId, properties: &mut String) {
-        let level = delay_level(properties);
+    pub(in crate::broker) fn delay(
+        &self,
+        level: i32,
+        topic: &mut Arc<str>,
+        queue: &mut QueueId,
+        properties: &mut String,
+    ) {
         let Ok(level @ 1..) = usize::try_from(level) else { return };
         let level = level.min(self.delays.count());
         properties::set(properties, key::DELAY_TIME_LEVEL, &level.to_string());
@@ -274,7 +289,7 @@ impl Core {
             return Err(Error::MessageIllegal { reason: "the batch is empty".to_owned() });
         }
         let shared = header.properties.unwrap_or_default();
-        let wait = waits_for_store(shared);
+        let wait = Directives::of(shared).waits_for_store;
         let kind = MessageKind::Normal;
         let sent = Sent { to, topic, kind, queue, unique_key: None, wait };
         Ok((Append { messages }, sent))
@@ -313,18 +328,26 @@ impl Core {
 
     fn send_response(&self, sent: &Sent, appended: &Appended) -> Command {
         let host = self.store_host();
-        let ids: Vec<String> = appended.physical.iter().map(|offset| message_id::encode(host, *offset)).collect();
-        let mut answer = Command { code: response::SUCCESS, ..Command::default() };
+        let mut ids = String::with_capacity(appended.physical.len() * MESSAGE_ID_GUESS);
+        for offset in &appended.physical {
+            if !ids.is_empty() {
+                ids.push(',');
+            }
+            message_id::encode_into(host, *offset, &mut ids);
+        }
+        let (fields, bytes) = ANSWER_GUESS;
+        let ext = ExtFields::with_capacity(fields, bytes + ids.len());
+        let mut answer = Command { code: response::SUCCESS, ext, ..Command::default() };
         SendResponse {
-            msg_id: &ids.join(","),
+            msg_id: &ids,
             queue_id: sent.queue,
             queue_offset: appended.queue_offset,
             transaction_id: sent.unique_key.as_deref(),
             ..SendResponse::default()
         }
         .encode(&mut answer.ext);
-        answer.ext.set(key::MSG_REGION, &self.config.requests.region_id);
-        answer.ext.set(key::TRACE_SWITCH, self.config.requests.trace_on);
+        answer.ext.set_text(key::MSG_REGION, &self.config.requests.region_id);
+        answer.ext.set_text(key::TRACE_SWITCH, if self.config.requests.trace_on { "true" } else { "false" });
         answer
     }
 
@@ -340,22 +363,12 @@ fn sys_flag_of(header: &SendRequest<'_>, config: &TopicConfig) -> i32 {
     header.sys_flag | if multi_tag { sys_flag::MULTI_TAGS } else { 0 }
 }
 
-fn message_kind(properties: &str) -> MessageKind {
-    if properties::get(properties, key::SHARDING_KEY).is_some() {
+fn message_kind(given: &Directives<'_>, delay_level: i32) -> MessageKind {
+    if given.ordered {
         MessageKind::Fifo
-    } else if delay_level(properties) > 0 {
+    } else if delay_level > 0 {
         MessageKind::Delay
     } else {
         MessageKind::Normal
     }
-}
-
-/// Whether a producer wants to be told only when its message is safe: yes, unless WAIT says no.
-fn waits_for_store(properties: &str) -> bool {
-    properties::get(properties, key::WAIT_STORE_MSG_OK).is_none_or(|wait| wait.eq_ignore_ascii_case("true"))
-}
-
-/// The delay level a message asks for; 0 for none.
-fn delay_level(properties: &str) -> i32 {
-    properties::get(properties, key::DELAY_TIME_LEVEL).and_then(|level| level.parse().ok()).unwrap_or(0)
 }

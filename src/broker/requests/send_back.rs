@@ -104,16 +104,16 @@ impl Core {
         }
         let original: Arc<str> = properties::get(&properties, key::RETRY_TOPIC).unwrap_or_default().into();
         let dead = message.reconsume_times >= send_back.tries_max || send_back.delay_level < 0;
-        let (mut topic, mut queue) = if dead {
+        let (mut topic, mut queue, level) = if dead {
             properties::remove(&mut properties, key::DELAY_TIME_LEVEL);
-            (self.dead_letter_topic(now, &send_back.group)?.0, QueueId(0))
+            (self.dead_letter_topic(now, &send_back.group)?.0, QueueId(0), 0)
         } else {
             let automatic = FIRST_RETRY_LEVEL.saturating_add(message.reconsume_times);
             let level = if send_back.delay_level == 0 { automatic } else { send_back.delay_level };
             properties::set(&mut properties, key::DELAY_TIME_LEVEL, &level.to_string());
-            (Arc::clone(&send_back.retry_topic), send_back.retry_queue)
+            (Arc::clone(&send_back.retry_topic), send_back.retry_queue, level)
         };
-        self.delay(&mut topic, &mut queue, &mut properties);
+        self.delay(level, &mut topic, &mut queue, &mut properties);
         let copy = NewMessage {
             topic,
             queue,

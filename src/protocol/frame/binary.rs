@@ -48,7 +48,7 @@ fn read_fields(mut rest: Reader<'_>) -> Result<ExtFields, FrameError> {
     while !rest.bytes.is_empty() {
         let name = rest.short_text("field name")?;
         let value = rest.long_text("field value")?;
-        ext.set(name, value);
+        ext.set_text(name, value);
         if ext.len() > MAX_EXT_FIELDS {
             return Err(FrameError::TooManyFields);
         }

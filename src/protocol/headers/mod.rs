@@ -64,7 +64,7 @@ impl<'a> FieldValue<'a> for &'a str {
         Some(text)
     }
     fn write(&self, name: &'static str, ext: &mut ExtFields) {
-        ext.set(name, self);
+        ext.set_text(name, self);
     }
 }
 
@@ -75,7 +75,7 @@ impl<'a> FieldValue<'a> for bool {
         Some(text.eq_ignore_ascii_case("true"))
     }
     fn write(&self, name: &'static str, ext: &mut ExtFields) {
-        ext.set(name, self);
+        ext.set_text(name, if *self { "true" } else { "false" });
     }
 }
 
@@ -88,8 +88,8 @@ macro_rules! numbers {
                 Some($make)
             }
             fn write(&self, name: &'static str, ext: &mut ExtFields) {
-                let $this = self;
-                ext.set(name, $take);
+                let $this = *self;
+                ext.set_number(name, $take);
             }
         }
     )*};

@@ -4,8 +4,11 @@
 //! is skipped, of equal names the last one counts. Changing keeps all other bytes as they are, unlike Java, which writes
 //! all pairs again in the order of a HashMap.
 
+mod directives;
 /// Names of properties with a meaning to brokers (`MessageConst`).
 pub mod key;
+
+pub use directives::Directives;
 
 /// Between a name and its value.
 pub const NAME_VALUE_SEPARATOR: u8 = 1;
@@ -61,9 +64,15 @@ pub fn remove(properties: &mut String, name: &str) {
 
 /// Sets `name` to `value`, at the end; all other bytes stay. Neither may hold a separator, or they would turn into other pairs.
 pub fn set(properties: &mut String, name: &str, value: &str) {
+    remove(properties, name);
+    append(properties, name, value);
+}
+
+/// As [`set`], for a name that is known not to be there.
+pub fn append(properties: &mut String, name: &str, value: &str) {
     let separators = ['\u{1}', '\u{2}'];
     debug_assert!(!name.contains(separators) && !value.contains(separators), "{name:?} = {value:?}");
-    remove(properties, name);
+    debug_assert!(get(properties, name).is_none(), "{name:?} is there");
     if !properties.is_empty() && !properties.ends_with('\u{2}') {
         properties.push('\u{2}');
     }

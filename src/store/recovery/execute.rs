@@ -226,7 +226,7 @@ impl Recovery<'_> {
     /// Brings memory into the files.
     fn write_tails(&mut self) -> Result<(), Error> {
         let queues = self.shared.queues.dirty().iter().filter_map(Queue::unwritten).collect();
-        let tails = WriteTails { queues, index_name: index_file_name(self.now), settle: None };
+        let tails = WriteTails { queues, index_name: Some(index_file_name(self.now)), settle: None };
         let written = tails.run(&self.shared, self.disk);
         for (queue, units, files) in written.queues {
             queue.written(units, files.first().map_or(0, |file| file.unit));

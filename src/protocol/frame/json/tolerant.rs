@@ -1,14 +1,11 @@
-//! The JSON header, read straight into a [`Command`] and written by hand in Java's (alphabetical) order.
-//!
-//! Reading is as tolerant as Java's: unknown keys are skipped, nulls are absent, field values may be numbers or booleans,
-//! the language may be a name or a number. No document tree is built; nesting is bounded by serde_json (128).
+//! Every header Java reads: unknown keys are skipped, nulls are absent, field values may be numbers or booleans, the language may be a
+//! name or a number. No document tree is built; nesting is bounded by serde_json (128).
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
-use bytes::{BufMut, BytesMut};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{FrameError, MAX_EXT_FIELDS};
+use super::super::{FrameError, MAX_EXT_FIELDS};
 use crate::protocol::codes::language;
 use crate::protocol::command::{Command, ExtFields};
 
@@ -216,66 +213,4 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(())
     }
-}
-
-/// Keys in alphabetical order, as fastjson writes them; `extFields` and `remark` are left out when there is nothing in them.
-pub(super) fn encode(command: &Command, out: &mut BytesMut) {
-    write_number(out, "{\"code\":", command.code);
-    if !command.ext.is_empty() {
-        out.put_slice(b",\"extFields\":");
-        let mut separator = b'{';
-        for (name, value) in command.ext.iter() {
-            out.put_u8(separator);
-            write_string(out, name);
-            out.put_u8(b':');
-            write_string(out, value);
-            separator = b',';
-        }
-        out.put_u8(b'}');
-    }
-    write_number(out, ",\"flag\":", command.flag);
-    out.put_slice(b",\"language\":\"");
-    out.put_slice(language::name(command.language).as_bytes());
-    write_number(out, "\",\"opaque\":", command.opaque);
-    if let Some(remark) = &command.remark {
-        out.put_slice(b",\"remark\":");
-        write_string(out, remark);
-    }
-    write_number(out, ",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":", command.version);
-    out.put_u8(b'}');
-}
-
-fn write_number(out: &mut BytesMut, before: &str, number: i32) {
-    out.put_slice(before.as_bytes());
-    let wrote = write!(out, "{number}");
-    debug_assert!(wrote.is_ok(), "a BytesMut grows");
-}
-
-/// A JSON string; runs without a character to escape are copied whole.
-fn write_string(out: &mut BytesMut, text: &str) {
-    out.put_u8(b'"');
-    let bytes = text.as_bytes();
-    let mut copied = 0;
-    for (position, byte) in bytes.iter().enumerate() {
-        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
-            continue;
-        }
-        out.put_slice(&bytes[copied..position]);
-        copied = position + 1;
-        match byte {
-            b'"' => out.put_slice(b"\\\""),
-            b'\\' => out.put_slice(b"\\\\"),
-            b'\n' => out.put_slice(b"\\n"),
-            b'\r' => out.put_slice(b"\\r"),
-            b'\t' => out.put_slice(b"\\t"),
-            control => {
-                const HEX: &[u8; 16] = b"0123456789abcdef";
-                out.put_slice(b"\\u00");
-                out.put_u8(HEX[usize::from(control >> 4)]);
-                out.put_u8(HEX[usize::from(control & 0xf)]);
-            }
-        }
-    }
-    out.put_slice(&bytes[copied..]);
-    out.put_u8(b'"');
 }
