@@ -11,7 +11,7 @@ use super::shared::Shared;
 use crate::config::DelayLevels;
 use crate::protocol::ids::{Millis, QueueId, QueueOffset};
 use crate::protocol::java_hash;
-use crate::protocol::properties::key;
+use crate::protocol::properties::{self, key};
 use crate::protocol::record::RecordView;
 use crate::protocol::sys_flag;
 
@@ -61,22 +61,23 @@ pub(super) fn dispatch(shared: &Shared, record: &RecordView<'_>, fill_gaps: bool
     let transaction = sys_flag::transaction(record.sys_flag);
     let rolled_back = transaction == sys_flag::TRANSACTION_ROLLBACK;
     let hidden = rolled_back || transaction == sys_flag::TRANSACTION_PREPARED;
+    let labels = Labels::of(record);
     let dispatched = if hidden || layout::check_topic(record.topic).is_err() {
         Dispatched::Hidden
     } else {
-        enqueue(shared, record, fill_gaps)?
+        enqueue(shared, record, &labels, fill_gaps)?
     };
     if shared.index.is_enabled() && !rolled_back {
-        shared.index.push(keys(record));
+        shared.index.push(keys(record, &labels));
     }
     Ok(dispatched)
 }
 
-fn enqueue(shared: &Shared, record: &RecordView<'_>, fill_gaps: bool) -> Result<Dispatched, Gap> {
+fn enqueue(shared: &Shared, record: &RecordView<'_>, labels: &Labels<'_>, fill_gaps: bool) -> Result<Dispatched, Gap> {
     let queue = shared.queues.get_or_create(record.topic, record.queue_id);
     // A record is at most a commit log file long.
     let size = i32::try_from(record.bytes.len()).unwrap_or(i32::MAX);
-    let tags_code = tags_code(record, &shared.options.delay_levels);
+    let tags_code = tags_code(record, labels, &shared.options.delay_levels);
     let unit = Unit { physical: record.physical_offset, size, tags_code };
     let arrival = Arrival {
         topic: Arc::clone(&queue.topic),
@@ -97,23 +98,53 @@ fn enqueue(shared: &Shared, record: &RecordView<'_>, fill_gaps: bool) -> Result<
     }
 }
 
+/// The properties dispatch looks at, found in one pass; of equal names the last one counts.
+#[derive(Default)]
+struct Labels<'r> {
+    unique_key: Option<&'r str>,
+    keys: Option<&'r str>,
+    tags: Option<&'r str>,
+    delay_level: Option<&'r str>,
+}
+
+impl<'r> Labels<'r> {
+    fn of(record: &RecordView<'r>) -> Labels<'r> {
+        const UNIQUE_KEY: &[u8] = key::UNIQ_KEY.as_bytes();
+        const KEYS: &[u8] = key::KEYS.as_bytes();
+        const TAGS: &[u8] = key::TAGS.as_bytes();
+        const DELAY_LEVEL: &[u8] = key::DELAY_TIME_LEVEL.as_bytes();
+        let mut labels = Labels::default();
+        for (name, value) in properties::pairs(record.properties) {
+            let label = match name {
+                UNIQUE_KEY => &mut labels.unique_key,
+                KEYS => &mut labels.keys,
+                TAGS => &mut labels.tags,
+                DELAY_LEVEL => &mut labels.delay_level,
+                _ => continue,
+            };
+            *label = std::str::from_utf8(value).ok();
+        }
+        labels
+    }
+}
+
 /// The hash of the tags; for a delayed message the time when it is due.
-fn tags_code(record: &RecordView<'_>, levels: &DelayLevels) -> i64 {
+fn tags_code(record: &RecordView<'_>, labels: &Labels<'_>, levels: &DelayLevels) -> i64 {
     if record.topic == SCHEDULE_TOPIC
-        && let Some(level) = record.property(key::DELAY_TIME_LEVEL).and_then(|level| level.parse().ok())
+        && let Some(level) = labels.delay_level.and_then(|level| level.parse().ok())
         && let Some(delay) = levels.delay(level)
     {
         return record.store_timestamp.0.saturating_add(millis(delay));
     }
-    java_hash::tags_code(record.property(key::TAGS))
+    java_hash::tags_code(labels.tags)
 }
 
 /// The keys of a record: its id, each word of KEYS, and since 5.5 its tag.
-fn keys(record: &RecordView<'_>) -> impl Iterator<Item = Key> {
-    let words = record.property(key::KEYS).unwrap_or_default().split(' ').filter(|word| !word.is_empty());
-    let hashes = record.property(key::UNIQ_KEY).into_iter().chain(words);
+fn keys(record: &RecordView<'_>, labels: &Labels<'_>) -> impl Iterator<Item = Key> {
+    let words = labels.keys.unwrap_or_default().split(' ').filter(|word| !word.is_empty());
+    let hashes = labels.unique_key.into_iter().chain(words);
     let hashes = hashes.map(|word| java_hash::index_key_hash(record.topic, word));
-    let tag = record.property(key::TAGS).map(|tag| tag_hash(record.topic, tag));
+    let tag = labels.tags.map(|tag| tag_hash(record.topic, tag));
     hashes.chain(tag).map(|hash| Key { hash, physical: record.physical_offset, store_time: record.store_timestamp })
 }
 
