@@ -5,7 +5,6 @@ use crate::protocol::command::Command;
 use crate::protocol::headers::HeaderError;
 use crate::protocol::headers::pull::{PullResponse, forbidden_type};
 use crate::protocol::ids::{PhysicalOffset, QueueId};
-use crate::protocol::json;
 use crate::store::AppendError;
 
 /// Why a request was refused.
@@ -289,11 +288,6 @@ impl Error {
         };
         PullResponse { forbidden_type: Some(forbidden), ..PullResponse::default() }.encode(&mut answer.ext);
         answer
-    }
-
-    /// A body that is not what the request needs.
-    pub fn body(code: i32) -> impl Fn(json::JsonError) -> Error {
-        move |error| Error::Body { code, reason: error.to_string() }
     }
 }
 

@@ -14,10 +14,10 @@ use crate::protocol::command::{Command, FLAG_ONEWAY};
 use crate::protocol::filter;
 use crate::protocol::headers::client::{ConsumerGroupRequest, HeartbeatResponse, UnregisterClientRequest};
 use crate::protocol::ids::Millis;
-use crate::protocol::json;
 use crate::protocol::sys_flag;
 use crate::protocol::topic_name;
 
+use super::lookup::body;
 use super::{ok, ok_json};
 
 impl Core {
@@ -29,7 +29,7 @@ impl Core {
         command: &Command,
         actions: &mut Vec<Action>,
     ) -> Result<Command, Error> {
-        let beat: HeartbeatData = json::from_java(&command.body.to_bytes()).map_err(Error::body(command.code))?;
+        let beat: HeartbeatData = body(command)?;
         let member = Member {
             client_id: beat.client_id.as_str().into(),
             language: command.language,
@@ -98,7 +98,7 @@ impl Core {
 
     /// CHECK_CLIENT_CONFIG: whether the broker can filter as the client wants.
     pub(super) fn check_client_config(&self, command: &Command) -> Result<Command, Error> {
-        let asked: CheckClientRequest = json::from_java(&command.body.to_bytes()).map_err(Error::body(command.code))?;
+        let asked: CheckClientRequest = body(command)?;
         let kind = asked.subscription_data.expression_type;
         if filter::is_tag_type(Some(&kind)) { Ok(ok()) } else { Err(Error::FilterUnsupported { kind }) }
     }

@@ -29,7 +29,6 @@ use crate::protocol::message_id;
 use crate::remoting::ConnectionId;
 
 use super::ok_json;
-use super::topic_admin::not_here;
 
 impl Core {
     /// GET_CONSUMER_RUNNING_INFO.
@@ -141,9 +140,8 @@ impl Core {
         actions: &mut Vec<Action>,
     ) -> Result<(), Error> {
         let header = ResetOffsetRequest::decode(&command.ext)?;
-        let (topic, config) = self.topics.get(header.topic).ok_or_else(|| not_here(header.topic))?;
-        let (group, _) =
-            self.groups.get(header.group).ok_or_else(|| Error::GroupNotExist { group: header.group.to_owned() })?;
+        let (topic, config) = self.known_topic(header.topic)?;
+        let (group, _) = self.known_group(header.group)?;
         let queue = header.queue_id.filter(|queue| queue.0 >= 0);
         if let Some(queue) = queue.filter(|queue| queue.0 >= config.read_queue_nums) {
             let (topic, client) = (topic.to_string(), client.remote.to_string());

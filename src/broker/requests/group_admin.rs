@@ -17,9 +17,9 @@ use crate::protocol::headers::group_admin::{
     DeleteGroupRequest, GroupForbiddenRequest, GroupRequest,
 };
 use crate::protocol::ids::Millis;
-use crate::protocol::json;
 use crate::protocol::topic_name;
 
+use super::lookup::body;
 use super::topic_admin::{QUEUES_MAX, page};
 use super::{ok, ok_json};
 
@@ -32,9 +32,7 @@ impl Core {
         command: &Command,
         actions: &mut Vec<Action>,
     ) -> Result<(), Error> {
-        let group: SubscriptionGroupConfig =
-            json::from_java(&command.body.to_bytes()).map_err(Error::body(command.code))?;
-        self.put_groups(now, to, vec![group], actions)
+        self.put_groups(now, to, vec![body(command)?], actions)
     }
 
     /// UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST: all of them or none.
@@ -45,8 +43,7 @@ impl Core {
         command: &Command,
         actions: &mut Vec<Action>,
     ) -> Result<(), Error> {
-        let list: SubscriptionGroupList =
-            json::from_java(&command.body.to_bytes()).map_err(Error::body(command.code))?;
+        let list: SubscriptionGroupList = body(command)?;
         self.put_groups(now, to, list.group_config_list, actions)
     }
 
@@ -129,7 +126,7 @@ impl Core {
     /// GET_SUBSCRIPTIONGROUP_CONFIG. Unlike Java's, this question does not create the group.
     pub(super) fn group_config(&self, command: &Command) -> Result<Command, Error> {
         let group = GroupRequest::decode(&command.ext)?.group;
-        let (_, config) = self.groups.get(group).ok_or_else(|| Error::GroupNotExist { group: group.to_owned() })?;
+        let (_, config) = self.known_group(group)?;
         Ok(ok_json(&**config))
     }
 
@@ -144,11 +141,9 @@ impl Core {
         let header = GroupForbiddenRequest::decode(&command.ext)?;
         let (group, topic) = (header.group, header.topic);
         if let Some(readable) = header.readable {
-            if self.groups.get(group).is_none() {
-                return Err(Error::GroupNotExist { group: group.to_owned() });
-            }
-            if !readable && self.topics.get(topic).is_none() {
-                return Err(super::topic_admin::not_here(topic));
+            self.known_group(group)?;
+            if !readable {
+                self.known_topic(topic)?;
             }
             self.groups.forbid_reading(now, group, topic, !readable);
         }

@@ -5,26 +5,22 @@ use crate::broker::error::Error;
 use crate::protocol::body::lock::{LockRequest, LockResponse};
 use crate::protocol::command::Command;
 use crate::protocol::ids::Millis;
-use crate::protocol::json;
 
+use super::lookup::body;
 use super::{ok, ok_json};
 
 impl Core {
     /// Grants what is free; the answer lists the queues the client holds now.
     pub(super) fn lock_queues(&mut self, now: Millis, command: &Command) -> Result<Command, Error> {
-        let asked = read(command)?;
+        let asked: LockRequest = body(command)?;
         let granted = self.locks.lock(now, &asked.consumer_group, &asked.client_id, &asked.mq_set);
         Ok(ok_json(&LockResponse { locked: granted }))
     }
 
     /// Gives the client's own locks back.
     pub(super) fn unlock_queues(&mut self, command: &Command) -> Result<Command, Error> {
-        let asked = read(command)?;
+        let asked: LockRequest = body(command)?;
         self.locks.unlock(&asked.consumer_group, &asked.client_id, &asked.mq_set);
         Ok(ok())
     }
-}
-
-fn read(command: &Command) -> Result<LockRequest, Error> {
-    json::from_java(&command.body.to_bytes()).map_err(Error::body(command.code))
 }

@@ -13,6 +13,7 @@ pub mod consume_queue_admin;
 pub(super) mod forward;
 mod group_admin;
 pub mod lock;
+mod lookup;
 pub mod offset;
 pub mod pull;
 pub mod query;

@@ -32,13 +32,8 @@ impl Core {
     pub(super) fn update_consumer_offset(&mut self, now: Millis, command: &Command) -> Result<Command, Error> {
         let header = UpdateConsumerOffsetRequest::decode(&command.ext)?;
         let group = header.consumer_group;
-        let allowed = self.config.topics.auto_create_group;
-        self.groups
-            .find_or_create(now, group, allowed)
-            .ok_or_else(|| Error::GroupNotExist { group: group.to_owned() })?;
-        if self.topics.get(header.topic).is_none() {
-            return Err(Error::TopicNotExist { topic: header.topic.to_owned() });
-        }
+        self.group_in_use(now, group)?;
+        self.known_topic(header.topic)?;
         let counted = self.offsets.commit(now, header.topic, group, header.queue_id, header.commit_offset);
         let remark = (!counted).then(|| "Offset has been previously reset".to_owned());
         Ok(Command { remark, ..ok() })

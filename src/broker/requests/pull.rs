@@ -47,8 +47,7 @@ impl Core {
             return Err(Error::BrokerNotReadable { broker: self.config.addresses.client.to_string() });
         }
         let (group, settings) = self.group_that_may_consume(now, header.consumer_group)?;
-        let (topic, config) =
-            self.topics.get(header.topic).ok_or_else(|| Error::TopicNotExist { topic: header.topic.to_owned() })?;
+        let (topic, config) = self.known_topic(header.topic)?;
         let (topic, config) = (Arc::clone(topic), Arc::clone(config));
         if !perm::is_readable(config.perm) {
             return Err(Error::TopicNotReadable { topic: topic.to_string() });
@@ -88,8 +87,7 @@ impl Core {
         now: Millis,
         name: &str,
     ) -> Result<(Arc<str>, Arc<SubscriptionGroupConfig>), Error> {
-        let found = self.groups.find_or_create(now, name, self.config.topics.auto_create_group);
-        let (group, settings) = found.ok_or_else(|| Error::GroupNotExist { group: name.to_owned() })?;
+        let (group, settings) = self.group_in_use(now, name)?;
         if !settings.consume_enable {
             return Err(Error::GroupDisabled { group: name.to_owned() });
         }

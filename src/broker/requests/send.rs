@@ -131,8 +131,7 @@ impl Core {
         } else if is_retry {
             self.topics.ensure(now, header.topic, 1, false, sys_flag);
         }
-        let (name, config) =
-            self.topics.get(header.topic).ok_or_else(|| Error::TopicNotExist { topic: header.topic.to_owned() })?;
+        let (name, config) = self.known_topic(header.topic)?;
         Ok((Arc::clone(name), Arc::clone(config)))
     }
 
@@ -216,10 +215,7 @@ impl Core {
         properties: &mut String,
     ) -> Result<Option<(Arc<str>, QueueId)>, Error> {
         let Some(group) = header.topic.strip_prefix(topic_name::RETRY_PREFIX) else { return Ok(None) };
-        let (group, settings) = self
-            .groups
-            .find_or_create(now, group, self.config.topics.auto_create_group)
-            .ok_or_else(|| Error::GroupNotExist { group: group.to_owned() })?;
+        let (group, settings) = self.group_in_use(now, group)?;
         let tries_max = super::reconsume_times_max(command, header.max_reconsume_times, &settings);
         let tried = header.reconsume_times.unwrap_or(0);
         if tried <= tries_max && !self.locks.any_live(now, &group) {
@@ -228,8 +224,7 @@ impl Core {
         properties::set(properties, key::DELAY_TIME_LEVEL, "-1");
         let original: Arc<str> = properties::get(properties, key::RETRY_TOPIC).unwrap_or(header.topic).into();
         self.stats.group(&original, &group).dead += 1;
-        let (dead, _) = self.dead_letter_topic(now, &group)?;
-        Ok(Some((dead, QueueId(0))))
+        Ok(Some((self.dead_letter_topic(now, &group)?, QueueId(0))))
     }
 
     /// A delay level moves a message to the schedule topic (`HookUtils.transformDelayLevelMessage`).

@@ -17,6 +17,8 @@ use crate::protocol::sys_flag::{self, perm};
 use crate::protocol::topic_name;
 use crate::store::{Append, NewMessage};
 
+use super::lookup::TOPICS_FULL;
+
 /// Delay level of the first retry when the client leaves it to the broker (10 s with Java's levels).
 const FIRST_RETRY_LEVEL: i32 = 3;
 
@@ -49,10 +51,7 @@ impl Core {
         actions: &mut Vec<Action>,
     ) -> Result<(), Error> {
         let header = SendBackRequest::decode(&command.ext)?;
-        let (group, settings) = self
-            .groups
-            .find_or_create(now, header.group, self.config.topics.auto_create_group)
-            .ok_or_else(|| Error::GroupNotExist { group: header.group.to_owned() })?;
+        let (group, settings) = self.group_in_use(now, header.group)?;
         if !perm::is_writable(i32::from(self.config.requests.permission)) {
             return Err(Error::BrokerNotWritable { broker: self.config.addresses.client.to_string() });
         }
@@ -62,10 +61,8 @@ impl Core {
         }
         let sys_flag = if header.unit_mode { sys_flag::topic::UNIT_SUB } else { 0 };
         let name = topic_name::retry_topic(&group);
-        let (retry_topic, config) = self
-            .topics
-            .ensure(now, &name, settings.retry_queue_nums, false, sys_flag)
-            .ok_or(Error::TableFull { what: "topics", limit: crate::broker::state::topics::TOPICS_MAX })?;
+        let (retry_topic, config) =
+            self.topics.ensure(now, &name, settings.retry_queue_nums, false, sys_flag).ok_or(TOPICS_FULL)?;
         if !perm::is_writable(config.perm) {
             return Err(Error::TopicNotWritable { topic: name });
         }
@@ -106,7 +103,7 @@ impl Core {
         let dead = message.reconsume_times >= send_back.tries_max || send_back.delay_level < 0;
         let (mut topic, mut queue, level) = if dead {
             properties::remove(&mut properties, key::DELAY_TIME_LEVEL);
-            (self.dead_letter_topic(now, &send_back.group)?.0, QueueId(0), 0)
+            (self.dead_letter_topic(now, &send_back.group)?, QueueId(0), 0)
         } else {
             let automatic = FIRST_RETRY_LEVEL.saturating_add(message.reconsume_times);
             let level = if send_back.delay_level == 0 { automatic } else { send_back.delay_level };
@@ -131,16 +128,5 @@ impl Core {
             AfterAppend::SendBack { to: send_back.to, group: Arc::clone(&send_back.group), topic: original, dead };
         actions.push(Action::Append { messages: Append { messages: vec![copy] }, then });
         Ok(())
-    }
-
-    /// The dead letter topic of a group, made when it is missing.
-    pub(super) fn dead_letter_topic(
-        &mut self,
-        now: Millis,
-        group: &str,
-    ) -> Result<(Arc<str>, Arc<crate::protocol::body::topic::TopicConfig>), Error> {
-        self.topics
-            .ensure_dead_letter(now, group)
-            .ok_or(Error::TableFull { what: "topics", limit: crate::broker::state::topics::TOPICS_MAX })
     }
 }

@@ -28,7 +28,6 @@ use crate::store::{Patience, ReadError, View};
 use super::consume_queue_admin::UnitsQuery;
 use super::ok_json;
 use super::query::Query;
-use super::topic_admin::not_here;
 
 /// A body that lacks the store times of messages.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,7 +151,7 @@ impl Core {
     /// GET_TOPIC_STATS_INFO.
     pub(super) fn topic_stats(&self, to: RequestId, command: &Command, actions: &mut Vec<Action>) -> Result<(), Error> {
         let topic = TopicRequest::decode(&command.ext)?.topic;
-        let (_, config) = self.topics.get(topic).ok_or_else(|| not_here(topic))?;
+        let (_, config) = self.known_topic(topic)?;
         let queues = config.write_queue_nums.max(config.read_queue_nums);
         let body = TopicStatsTable {
             offset_table: (0..queues).map(|queue| (self.queue(topic, queue), self.range(topic, queue))).collect(),
@@ -250,7 +249,7 @@ impl Core {
     ) -> Result<(), Error> {
         let header = ConsumeTimeSpanRequest::decode(&command.ext)?;
         let topic = header.topic;
-        let (_, config) = self.topics.get(topic).ok_or_else(|| not_here(topic))?;
+        let (_, config) = self.known_topic(topic)?;
         let queues = (0..config.write_queue_nums).map(|queue| {
             let consumed = self.offsets.get(topic, header.group, QueueId(queue)).unwrap_or(QueueOffset(-1));
             (self.queue(topic, queue), self.range(topic, queue), consumed)

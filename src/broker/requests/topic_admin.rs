@@ -21,6 +21,7 @@ use crate::protocol::json;
 use crate::protocol::sys_flag::perm;
 use crate::protocol::topic_name;
 
+use super::lookup::{TOPICS_FULL, body};
 use super::topic_attributes::{alter, parse};
 use super::{ok, ok_json};
 
@@ -69,9 +70,9 @@ impl Core {
         command: &Command,
         actions: &mut Vec<Action>,
     ) -> Result<(), Error> {
-        let body: TopicConfigList = json::from_java(&command.body.to_bytes()).map_err(Error::body(command.code))?;
+        let list: TopicConfigList = body(command)?;
         let topics: Result<Vec<_>, Error> =
-            body.topic_config_list.into_iter().map(|topic| self.checked_topic(topic)).collect();
+            list.topic_config_list.into_iter().map(|topic| self.checked_topic(topic)).collect();
         let topics = topics?;
         self.room_for_topics(&topics)?;
         for topic in topics {
@@ -115,7 +116,7 @@ impl Core {
     fn room_for_topics<'t>(&self, topics: impl IntoIterator<Item = &'t TopicConfig>) -> Result<(), Error> {
         let new = topics.into_iter().filter(|topic| self.topics.get(&topic.topic_name).is_none()).count();
         if self.topics.len() + new > TOPICS_MAX {
-            return Err(Error::TableFull { what: "topics", limit: TOPICS_MAX });
+            return Err(TOPICS_FULL);
         }
         Ok(())
     }
@@ -179,7 +180,7 @@ impl Core {
     /// GET_TOPIC_CONFIG.
     pub(super) fn topic_config(&self, command: &Command) -> Result<Command, Error> {
         let header = TopicConfigRequest::decode(&command.ext)?;
-        let (_, config) = self.topics.get(header.topic).ok_or_else(|| not_here(header.topic))?;
+        let (_, config) = self.known_topic(header.topic)?;
         Ok(ok_json(&TopicConfigAndDetail { config: (**config).clone(), mapping_detail: None }))
     }
 
@@ -215,11 +216,6 @@ impl Core {
             topic: header.topic.map(str::to_owned),
         }))
     }
-}
-
-/// The topic is not in the table.
-pub(super) fn not_here(topic: &str) -> Error {
-    Error::TopicNotExist { topic: topic.to_owned() }
 }
 
 /// A part of a table.
