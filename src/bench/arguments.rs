@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Error;
+use super::message::Shape;
 use crate::config::units::{self, TimeUnit};
 
 /// Java's clients allow no more than this in one message, and brokers refuse it.
@@ -43,7 +44,7 @@ pub(super) enum What {
     /// Send messages; latency is from request to answer
     #[command(after_help = EXAMPLES)]
     Send(SendArguments),
-    /// Read messages with long polls; latency is from a message's birth to its arrival here
+    /// Read messages with long polls; latency is from a message's birth or --send-time to its arrival here
     #[command(after_help = EXAMPLES)]
     Consume(ConsumeArguments),
 }
@@ -72,6 +73,9 @@ pub(super) struct Shared {
     /// Write the result as JSON
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
+    /// Only queues of this broker; all masters of the topic without it
+    #[arg(long, value_name = "NAME")]
+    pub(super) broker: Option<String>,
     /// Server processes on this machine, whose CPU per message, memory and threads are reported too, added up
     #[arg(long, value_name = "PID,PID...", value_delimiter = ',')]
     pub(super) server_pid: Vec<u32>,
@@ -97,6 +101,12 @@ pub(super) struct SendArguments {
     /// Messages of each request; more than one sends batches (code 320)
     #[arg(long, default_value_t = 1, value_name = "MESSAGES", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(super) batch: u32,
+    /// Stop after so many messages at the latest, rounded up to whole requests; give --warmup 0s with it
+    #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) messages: Option<u64>,
+    /// Give each message the property BENCH_SENT, the time it was due or sent; `consume` then measures from it, in microseconds
+    #[arg(long)]
+    pub(super) send_time: bool,
 }
 
 /// Options of `consume`.
@@ -113,6 +123,9 @@ pub(super) struct ConsumeArguments {
     /// Where a group without progress begins
     #[arg(long, value_enum, default_value_t = From::First)]
     pub(super) from: From,
+    /// Stop when all that was there at the start is read; give --warmup 0s with it
+    #[arg(long)]
+    pub(super) drain: bool,
 }
 
 /// How a request is sent.
@@ -168,6 +181,16 @@ impl SendArguments {
             }
             rate => Ok(rate.map(|rate| rate / f64::from(self.batch))),
         }
+    }
+
+    /// What requests look like.
+    pub(super) fn shape(&self) -> Shape {
+        Shape { queues: self.shared.queues, batch: self.batch, sizes: self.size, send_time: self.send_time }
+    }
+
+    /// Requests to make, if they are counted.
+    pub(super) fn requests_max(&self) -> Option<u64> {
+        self.messages.map(|messages| messages.div_ceil(u64::from(self.batch)))
     }
 
     /// Checks that a request fits into what brokers take.

@@ -68,18 +68,19 @@ impl Cluster {
     /// The queues of the topic, which is created on every master when nobody has it.
     pub(super) async fn targets(&self, shared: &Shared, access: Access) -> Result<Vec<Target>, Error> {
         let began = self.env.clock.monotonic();
-        let mut created = false;
+        let mut created = None;
         loop {
             let route = self.route(&shared.topic).await?;
-            let found = route.as_ref().map(|route| targets(route, access)).unwrap_or_default();
-            if !found.is_empty() {
+            let mut found = route.as_ref().map(|route| targets(route, access)).unwrap_or_default();
+            found.retain(|target| shared.broker.as_deref().is_none_or(|name| *target.broker == *name));
+            // The route to a new topic grows broker by broker.
+            if !found.is_empty() && addresses(&found).len() >= created.unwrap_or(1) {
                 return Ok(found);
             }
-            if route.is_none() && !created {
-                self.create_topic(shared).await?;
-                created = true;
+            if route.is_none() && created.is_none() {
+                created = Some(self.create_topic(shared).await?);
             }
-            if self.env.clock.monotonic().saturating_sub(began) > ROUTE_WAIT || route.is_some() {
+            if self.env.clock.monotonic().saturating_sub(began) > ROUTE_WAIT || (route.is_some() && created.is_none()) {
                 let access = if access == Access::Write { "writable" } else { "readable" };
                 let (topic, namesrv) = (shared.topic.clone(), self.namesrvs.join(";"));
                 return Err(Error::NoQueue { topic, access, namesrv, waited_s: ROUTE_WAIT.as_secs() });
@@ -101,16 +102,18 @@ impl Cluster {
         }
     }
 
-    async fn create_topic(&self, shared: &Shared) -> Result<(), Error> {
+    /// On all masters that are to have it; returns how many.
+    async fn create_topic(&self, shared: &Shared) -> Result<usize, Error> {
         let what = "brokers of the cluster";
         let command = Command { code: request::GET_BROKER_CLUSTER_INFO, ..Command::default() };
         let (namesrv, answer) = self.ask_namesrv(what, command).await?;
         let info: ClusterInfo = decode(what, namesrv, &successful(what, namesrv, answer)?)?;
-        let mut masters = info.broker_addr_table.values().filter_map(master).peekable();
-        if masters.peek().is_none() {
+        let wanted = |data: &&BrokerData| shared.broker.as_ref().is_none_or(|name| *name == data.broker_name);
+        let masters: Vec<&str> = info.broker_addr_table.values().filter(wanted).filter_map(master).collect();
+        if masters.is_empty() {
             return Err(Error::NoBroker { namesrv: namesrv.to_owned() });
         }
-        for master in masters {
+        for master in &masters {
             let mut command = Command { code: request::UPDATE_AND_CREATE_TOPIC, ..Command::default() };
             let header = CreateTopicRequest {
                 topic: &shared.topic,
@@ -127,7 +130,7 @@ impl Cluster {
             header.encode(&mut command.ext);
             self.ask("creating the topic", master, command).await?;
         }
-        Ok(())
+        Ok(masters.len())
     }
 
     /// Asks one after the other until one answers, whatever it answers.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::Error;
 use super::arguments::{ConsumeArguments, From};
 use super::cluster::{Access, Cluster, Role, Target};
+use super::finish::Finish;
 use super::interval::Recorders;
+use super::message::SENT;
 use super::run::{Load, failure};
 use crate::env::{Env, TaskKind, Tasks};
 use crate::protocol::codes::{request, response};
@@ -39,6 +41,9 @@ struct Lane {
     messages_max: i32,
     next: QueueOffset,
     recorders: Arc<Recorders>,
+    /// With `--drain`: the end of the queue at the start, until it is read.
+    until: Option<QueueOffset>,
+    finish: Arc<Finish>,
 }
 
 /// Starts one lane per queue; they run until the tasks are cancelled.
@@ -50,6 +55,7 @@ pub(super) async fn start(arguments: &ConsumeArguments, env: &Env) -> Result<Loa
         Role::Consumer { run: env.entropy.next_u64(), group: arguments.group.clone(), topic: shared.topic.clone() };
     cluster.keep_alive(&targets, &role).await?;
     let recorders = Arc::new(Recorders::new(cluster.clients.len()));
+    let finish = Arc::new(Finish::new(targets.len()));
     for (index, target) in targets.iter().enumerate() {
         let connection = index % cluster.clients.len();
         let lane = Lane {
@@ -63,10 +69,12 @@ pub(super) async fn start(arguments: &ConsumeArguments, env: &Env) -> Result<Loa
             messages_max: arguments.batch,
             next: first_offset(&cluster, arguments, target).await?,
             recorders: Arc::clone(&recorders),
+            until: if arguments.drain { Some(end(&cluster, arguments, target, From::Last).await?) } else { None },
+            finish: Arc::clone(&finish),
         };
         drop(cluster.lanes.spawn(TaskKind::Load, &cluster.owner, lane.run()));
     }
-    Ok(Load { cluster, targets, role, recorders })
+    Ok(Load { cluster, targets, role, recorders, finish })
 }
 
 /// Where the group stands in a queue, or where it begins.
@@ -86,7 +94,18 @@ async fn first_offset(cluster: &Cluster, arguments: &ConsumeArguments, target: &
         Err(Error::Refused { code: response::QUERY_NOT_FOUND, .. }) => {}
         Err(error) => return Err(error),
     }
-    let (what, code) = match arguments.from {
+    end(cluster, arguments, target, arguments.from).await
+}
+
+/// One of the two ends of a queue.
+async fn end(
+    cluster: &Cluster,
+    arguments: &ConsumeArguments,
+    target: &Target,
+    which: From,
+) -> Result<QueueOffset, Error> {
+    let topic = &arguments.shared.topic;
+    let (what, code) = match which {
         From::First => ("first offset", request::GET_MIN_OFFSET),
         From::Last => ("last offset", request::GET_MAX_OFFSET),
     };
@@ -115,6 +134,10 @@ impl Lane {
 
     async fn read_for_ever(&mut self) {
         loop {
+            if self.until.is_some_and(|until| self.next >= until) {
+                self.until = None;
+                self.finish.lane_done();
+            }
             let answer = self.client.call(&self.target.address, self.pull(), TIMEOUT).await;
             if !self.take(&answer) {
                 tokio::time::sleep(PAUSE).await;
@@ -145,7 +168,7 @@ impl Lane {
     }
 
     fn count(&self, body: &[u8]) -> bool {
-        let now = self.env.clock.now_millis();
+        let now_us = self.env.clock.now_micros();
         let mut malformed = None;
         self.recorders.record(self.connection, |interval| {
             let (mut messages, mut bytes) = (0, 0);
@@ -154,8 +177,10 @@ impl Lane {
                     Ok(record) => {
                         messages += 1;
                         bytes += record.body.len() as u64;
-                        let age = now.saturating_sub(record.born_timestamp.0);
-                        interval.latency(Duration::from_millis(u64::try_from(age).unwrap_or(0)));
+                        let sent = record.property(SENT).and_then(|sent| sent.parse().ok());
+                        let born_us = sent.unwrap_or(record.born_timestamp.0.saturating_mul(1_000));
+                        let age = now_us.saturating_sub(born_us);
+                        interval.latency(Duration::from_micros(u64::try_from(age).unwrap_or(0)));
                     }
                     Err(error) => malformed = Some(error.to_string()),
                 }

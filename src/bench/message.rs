@@ -19,44 +19,68 @@ const DEFAULT_TOPIC: &str = "TBW102";
 pub(super) struct Composer {
     topic: String,
     group: String,
-    queues: i32,
-    batch: u32,
-    sizes: Sizes,
+    shape: Shape,
     block: Bytes,
     /// Told apart from all other runs.
     run: u64,
 }
 
+/// What requests look like.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    /// Queues of a topic that is created by sending.
+    pub(super) queues: i32,
+    /// Messages of one request.
+    pub(super) batch: u32,
+    /// Bytes of a body.
+    pub(super) sizes: Sizes,
+    /// Whether messages say when they were sent.
+    pub(super) send_time: bool,
+}
+
+/// The property with the time a message was due or sent, microseconds since the Unix epoch.
+pub(super) const SENT: &str = "BENCH_SENT";
+
+/// When a request is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// Its messages are born.
+    pub(super) born: Millis,
+    /// It was due, or is sent: microseconds since the Unix epoch.
+    pub(super) due_us: i64,
+}
+
 impl Composer {
-    pub(super) fn new(topic: &str, group: &str, queues: i32, batch: u32, sizes: Sizes, run: u64) -> Composer {
+    pub(super) fn new(topic: &str, group: &str, shape: Shape, run: u64) -> Composer {
+        let sizes = shape.sizes;
         let block: Vec<u8> = (0..sizes.max.div_ceil(8) as u64).flat_map(|word| mix(run ^ word).to_le_bytes()).collect();
-        Composer { topic: topic.to_owned(), group: group.to_owned(), queues, batch, sizes, block: block.into(), run }
+        Composer { topic: topic.to_owned(), group: group.to_owned(), shape, block: block.into(), run }
     }
 
     /// Messages in one request.
     pub(super) fn messages(&self) -> u64 {
-        u64::from(self.batch)
+        u64::from(self.shape.batch)
     }
 
     /// Request `number` and the bytes of its bodies.
-    pub(super) fn request(&self, number: u64, target: &Target, now: Millis) -> (Command, u64) {
-        if self.batch > 1 {
+    pub(super) fn request(&self, number: u64, target: &Target, now: Moment) -> (Command, u64) {
+        if self.shape.batch > 1 {
             return self.batch_request(number, target, now);
         }
         let body = self.body(number);
         let bytes = body.len() as u64;
-        let properties = self.properties(number);
+        let properties = self.properties(number, now);
         (self.command(request::SEND_MESSAGE_V2, &properties, target, now, body), bytes)
     }
 
-    fn batch_request(&self, number: u64, target: &Target, now: Millis) -> (Command, u64) {
+    fn batch_request(&self, number: u64, target: &Target, now: Moment) -> (Command, u64) {
         let mut encoded = BytesMut::new();
         let mut bytes = 0;
         for index in 0..self.messages() {
             let number = number * self.messages() + index;
             let body = self.body(number);
             bytes += body.len() as u64;
-            let properties = self.properties(number);
+            let properties = self.properties(number, now);
             let message = BatchMessage { flag: 0, body: &body, properties: properties.as_bytes() };
             let encoded = batch::encode(&message, &mut encoded);
             debug_assert!(encoded.is_ok(), "two short properties");
@@ -64,18 +88,18 @@ impl Composer {
         (self.command(request::SEND_BATCH_MESSAGE, "", target, now, encoded.freeze()), bytes)
     }
 
-    fn command(&self, code: i32, properties: &str, target: &Target, now: Millis, body: Bytes) -> Command {
+    fn command(&self, code: i32, properties: &str, target: &Target, now: Moment, body: Bytes) -> Command {
         let mut command = Command { code, body: body.into(), ..Command::default() };
         let header = SendRequest {
             producer_group: &self.group,
             topic: &self.topic,
             default_topic: DEFAULT_TOPIC,
-            default_topic_queue_nums: self.queues,
+            default_topic_queue_nums: self.shape.queues,
             queue_id: target.queue,
-            born_timestamp: now,
+            born_timestamp: now.born,
             properties: Some(properties),
             reconsume_times: Some(0),
-            batch: self.batch > 1,
+            batch: self.shape.batch > 1,
             broker_name: Some(&target.broker),
             ..SendRequest::default()
         };
@@ -85,14 +109,16 @@ impl Composer {
 
     /// Sizes are spread evenly over the range, the same in every run.
     fn body(&self, number: u64) -> Bytes {
-        let span = (self.sizes.max - self.sizes.min + 1) as u64;
-        let length = self.sizes.min + usize::try_from(mix(number) % span).unwrap_or(0);
+        let span = (self.shape.sizes.max - self.shape.sizes.min + 1) as u64;
+        let length = self.shape.sizes.min + usize::try_from(mix(number) % span).unwrap_or(0);
         self.block.slice(..length)
     }
 
-    fn properties(&self, number: u64) -> String {
+    fn properties(&self, number: u64, now: Moment) -> String {
         let id = format!("{:016X}{number:016X}", self.run);
-        properties::from_pairs([(key::UNIQ_KEY, id.as_str()), (key::WAIT_STORE_MSG_OK, "true")])
+        let clients = [(key::UNIQ_KEY, id.as_str()), (key::WAIT_STORE_MSG_OK, "true")];
+        let sent = self.shape.send_time.then(|| now.due_us.to_string());
+        properties::from_pairs(clients.into_iter().chain(sent.as_deref().map(|sent| (SENT, sent))))
     }
 }
 
@@ -114,12 +140,15 @@ mod tests {
     }
 
     fn composer(batch: u32, min: usize, max: usize) -> Composer {
-        Composer::new("T", "G", 4, batch, Sizes { min, max }, 7)
+        let shape = Shape { queues: 4, batch, sizes: Sizes { min, max }, send_time: false };
+        Composer::new("T", "G", shape, 7)
     }
+
+    const NOW: Moment = Moment { born: Millis(9), due_us: 8_765 };
 
     #[test]
     fn one_message_is_what_a_java_client_sends() {
-        let (command, bytes) = composer(1, 100, 100).request(5, &target(), Millis(9));
+        let (command, bytes) = composer(1, 100, 100).request(5, &target(), NOW);
         let header = SendRequest::decode(&command.ext).unwrap();
         let expected = SendRequest {
             producer_group: "G",
@@ -137,8 +166,17 @@ mod tests {
     }
 
     #[test]
+    fn messages_say_when_they_were_due() {
+        let mut composer = composer(1, 1, 1);
+        composer.shape.send_time = true;
+        let (command, _) = composer.request(5, &target(), NOW);
+        let header = SendRequest::decode(&command.ext).unwrap();
+        assert_eq!(properties::get(header.properties.unwrap(), SENT), Some("8765"));
+    }
+
+    #[test]
     fn a_batch_holds_its_messages() {
-        let (command, bytes) = composer(3, 10, 20).request(5, &target(), Millis(9));
+        let (command, bytes) = composer(3, 10, 20).request(5, &target(), NOW);
         let body = command.body.to_bytes();
         let messages: Vec<_> = batch::messages(&body).collect::<Result<_, _>>().unwrap();
         let ids: Vec<_> =

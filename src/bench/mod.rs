@@ -20,6 +20,7 @@
 mod arguments;
 mod cluster;
 mod consume;
+mod finish;
 mod interval;
 mod machine;
 mod message;

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::interval::{Interval, Percentiles};
 use super::machine::Machine;
+use super::progress::Measured;
 use crate::env::Usage;
 
 /// One run. Times are microseconds, sizes bytes, unless the name says else.
@@ -24,6 +25,8 @@ pub(super) struct Report {
     pub(super) result: Totals,
     /// The processes of `--server-pid`, added up.
     pub(super) server: Option<Server>,
+    /// The load generator itself, so that a figure it limits is not taken for the server's.
+    pub(super) generator: Option<Generator>,
     /// One for each second of the measured time.
     pub(super) seconds: Vec<Second>,
 }
@@ -72,6 +75,14 @@ pub(super) struct Server {
     pub(super) threads: u64,
 }
 
+/// The load generator over the measured time.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Generator {
+    pub(super) cpu_s: f64,
+    /// CPU time over time: how many cores it kept busy.
+    pub(super) cores: f64,
+}
+
 /// One look.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Second {
@@ -107,6 +118,14 @@ impl Server {
             rss_bytes: after.resident_bytes,
             threads: after.threads,
         }
+    }
+}
+
+impl Generator {
+    pub(super) fn new(before: &Usage, after: &Usage, measured: &Measured) -> Generator {
+        let cpu_s = after.cpu.saturating_sub(before.cpu).as_secs_f64();
+        let elapsed = measured.elapsed.as_secs_f64();
+        Generator { cpu_s, cores: if elapsed > 0.0 { cpu_s / elapsed } else { 0.0 } }
     }
 }
 
@@ -171,6 +190,9 @@ pub(super) fn table(report: &Report) -> String {
         rows.push(("server memory".into(), format!("{:.1} MiB", mebibytes(server.rss_bytes))));
         rows.push(("server threads".into(), server.threads.to_string()));
     }
+    if let Some(generator) = &report.generator {
+        rows.push(("generator CPU".into(), format!("{:.2} cores", generator.cores)));
+    }
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     rows.iter().map(|(name, value)| format!("{name:<width$}  {value}\n")).collect()
 }
@@ -218,6 +240,7 @@ mod tests {
             settings: Settings { rate: Some(500.0), ..Settings::default() },
             result: Totals::new(&total, Duration::from_secs(2)),
             server: Some(Server::new(&usage(100, 0), &usage(110, 3 << 20), total.messages)),
+            generator: Some(Generator { cpu_s: 1.0, cores: 0.5 }),
             seconds: vec![Second::new(Duration::from_secs(2), Duration::from_secs(2), &total)],
         }
     }
@@ -237,6 +260,7 @@ failed: code 2 SYSTEM_BUSY  1
 server CPU                  10.0 us a message, 0.01 cores
 server memory               3.0 MiB
 server threads              9
+generator CPU               0.50 cores
 ";
         assert_eq!(table(&report()), expected);
     }

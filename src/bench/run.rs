@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::arguments::{Arguments, Mode, Shared, What};
 use super::cluster::{Cluster, Role, Target};
+use super::finish::Finish;
 use super::interval::Recorders;
 use super::machine::{self, Machine};
 use super::progress::{Measured, Watch};
-use super::report::{self, Report, Server, Settings, Totals};
+use super::report::{self, Generator, Report, Server, Settings, Totals};
 use super::{Error, consume, send};
 use crate::env::{Clock, Env, IoPool, SystemClock, SystemDisk, SystemEntropy, Tasks};
 use crate::protocol::codes::response_name;
@@ -22,6 +23,8 @@ pub(super) struct Load {
     pub(super) targets: Vec<Target>,
     pub(super) role: Role,
     pub(super) recorders: Arc<Recorders>,
+    /// Reached before its time when the load is counted.
+    pub(super) finish: Arc<Finish>,
 }
 
 /// Runs the load and prints the result.
@@ -50,6 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Error> {
         settings: Settings { targets: names(&targets), ..settings },
         result: Totals::new(&measured.total, measured.elapsed),
         server: measured.server.map(|(before, after)| Server::new(&before, &after, measured.total.messages)),
+        generator: measured.generator.map(|(before, after)| Generator::new(&before, &after, &measured)),
         seconds: measured.seconds,
     };
     print(&report::table(&report));
@@ -67,7 +71,7 @@ async fn measure(arguments: &Arguments, shared: &Shared, env: &Env) -> Result<(M
         What::Send(arguments) => send::start(arguments, env).await?,
         What::Consume(arguments) => consume::start(arguments, env).await?,
     };
-    let watch = Watch::new(env, &load.recorders, &shared.server_pid)?;
+    let watch = Watch::new(env, &load, &shared.server_pid)?;
     let measured = watch.measure(shared.warmup, shared.duration).await;
     load.cluster.lanes.cancel();
     load.cluster.lanes.ended().await;

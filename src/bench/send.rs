@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::Error;
 use super::arguments::{Mode, SendArguments};
 use super::cluster::{Access, Cluster, Role, Target};
+use super::finish::Finish;
 use super::interval::Recorders;
-use super::message::Composer;
+use super::message::{Composer, Moment};
 use super::run::{Load, failure};
 use super::schedule::{Schedule, counts_from};
 use crate::env::{Env, TaskKind, Tasks};
@@ -39,6 +40,9 @@ struct Work {
     recorders: Arc<Recorders>,
     oneway: bool,
     began: Duration,
+    /// Requests to make, if they are counted.
+    requests_max: Option<u64>,
+    finish: Arc<Finish>,
 }
 
 /// Starts all lanes; they run until the tasks are cancelled.
@@ -53,15 +57,18 @@ pub(super) async fn start(arguments: &SendArguments, env: &Env) -> Result<Load, 
     let role = Role::Producer { run, group: "bench-producer".into() };
     cluster.keep_alive(&targets, &role).await?;
     let recorders = Arc::new(Recorders::new(cluster.clients.len()));
+    let finish = Arc::new(Finish::new(lanes as usize * cluster.clients.len()));
     let work = Arc::new(Work {
         env: env.clone(),
         lanes: cluster.lanes.clone(),
-        composer: Composer::new(&shared.topic, "bench-producer", shared.queues, arguments.batch, arguments.size, run),
+        composer: Composer::new(&shared.topic, "bench-producer", arguments.shape(), run),
         targets: targets.clone(),
         schedule: Schedule::new(rate),
         recorders: Arc::clone(&recorders),
         oneway: arguments.mode == Mode::Oneway,
         began: env.clock.monotonic(),
+        requests_max: arguments.requests_max(),
+        finish: Arc::clone(&finish),
     });
     for (connection, client) in cluster.clients.iter().enumerate() {
         for _ in 0..lanes {
@@ -69,26 +76,30 @@ pub(super) async fn start(arguments: &SendArguments, env: &Env) -> Result<Load, 
             drop(cluster.lanes.spawn(TaskKind::Load, &cluster.owner, lane.run()));
         }
     }
-    Ok(Load { cluster, targets, role, recorders })
+    Ok(Load { cluster, targets, role, recorders, finish })
 }
 
 impl Lane {
     async fn run(self) {
         tokio::select! {
             () = self.work.lanes.cancelled() => {}
-            () = self.send_for_ever() => {}
+            () = self.send_all() => self.work.finish.lane_done(),
         }
     }
 
-    async fn send_for_ever(&self) {
+    /// Returns when enough requests were made; never, if only time ends the load.
+    async fn send_all(&self) {
         loop {
             let (number, due) = self.work.schedule.take();
+            if self.work.requests_max.is_some_and(|max| number >= max) {
+                return;
+            }
             let from = match due {
                 Some(due) => self.wait_until(due).await,
                 None => self.elapsed(),
             };
             if self.work.oneway {
-                self.send_oneway(number).await;
+                self.send_oneway(number, from).await;
             } else {
                 self.send(number, from).await;
             }
@@ -107,7 +118,7 @@ impl Lane {
 
     async fn send(&self, number: u64, from: Duration) {
         let target = self.target(number);
-        let (command, bytes) = self.work.composer.request(number, target, self.now());
+        let (command, bytes) = self.work.composer.request(number, target, self.moment(from));
         let answer = self.client.call(&target.address, command, TIMEOUT).await;
         let took = self.elapsed().saturating_sub(from);
         let unanswered = answer.is_err();
@@ -124,10 +135,10 @@ impl Lane {
     }
 
     /// Hands the request to the socket; waits while it takes none, but for a gone connection only once.
-    async fn send_oneway(&self, number: u64) {
+    async fn send_oneway(&self, number: u64, from: Duration) {
         let target = self.target(number);
         loop {
-            let (command, bytes) = self.work.composer.request(number, target, self.now());
+            let (command, bytes) = self.work.composer.request(number, target, self.moment(from));
             match self.client.oneway(&target.address, command).await {
                 Err(CallError::Push(PushError::Full { .. })) => tokio::time::sleep(BACK_OFF).await,
                 Err(error) => {
@@ -154,7 +165,10 @@ impl Lane {
         self.work.env.clock.monotonic().saturating_sub(self.work.began)
     }
 
-    fn now(&self) -> Millis {
-        Millis(self.work.env.clock.now_millis())
+    /// Of a request whose latency counts from `from`.
+    fn moment(&self, from: Duration) -> Moment {
+        let now_us = self.work.env.clock.now_micros();
+        let late = i64::try_from(self.elapsed().saturating_sub(from).as_micros()).unwrap_or(0);
+        Moment { born: Millis(now_us / 1_000), due_us: now_us - late }
     }
 }

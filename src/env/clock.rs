@@ -7,6 +7,12 @@ pub trait Clock: Send + Sync {
     /// Milliseconds since the Unix epoch; may jump when the operator sets the clock.
     fn now_millis(&self) -> i64;
 
+    /// Microseconds since the Unix epoch, for measuring between processes of one machine; as exact as [`Clock::now_millis`]
+    /// where the clock has nothing finer.
+    fn now_micros(&self) -> i64 {
+        self.now_millis().saturating_mul(1_000)
+    }
+
     /// Time since some fixed moment before; never goes back.
     fn monotonic(&self) -> Duration;
 }
@@ -32,12 +38,19 @@ impl Default for SystemClock {
     }
 }
 
+/// A clock before 1970 counts as 1970; one 292,000 years ahead does not occur.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
     fn now_millis(&self) -> i64 {
-        // A clock before 1970 counts as 1970; a clock 292 million years ahead does not occur.
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+        i64::try_from(since_epoch().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn now_micros(&self) -> i64 {
+        i64::try_from(since_epoch().as_micros()).unwrap_or(i64::MAX)
     }
 
     fn monotonic(&self) -> Duration {
