@@ -50,7 +50,7 @@ enum Command {
         #[arg(long, conflicts_with = "keys")]
         metrics: bool,
     },
-    Bench(bench::Arguments),
+    Bench(Box<bench::Arguments>),
 }
 
 fn main() -> ExitCode {

@@ -1,15 +1,12 @@
 //! Load on a deployment: our generator, and the stock Java client.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use serde_json::Value;
-
 use crate::Arguments;
-use crate::deployment::Deployment;
-use crate::outcome::Load;
+use crate::harness::deployment::Deployment;
+use crate::harness::generator::{Generator, Load, millis};
 
 /// What our generator does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,36 +19,20 @@ pub enum Mode {
 
 /// 1 KiB sends by `mqcontainer bench send`.
 pub fn ours(arguments: &Arguments, deployment: &Deployment, mode: Mode) -> Load {
-    let json = deployment.directory().join("load.json");
-    let generator = arguments.generator.clone();
-    let mut command = Command::new(generator.unwrap_or_else(|| env!("CARGO_BIN_EXE_mqcontainer").into()));
-    command
-        .args(["bench", "send", "--namesrv", &deployment.namesrv, "--topic", "colocated", "--size", "1KiB"])
-        .args(["--connections", &arguments.connections.to_string(), "--server-pid", &deployment.pids()])
-        .args(["--warmup", &millis(arguments.warmup), "--duration", &millis(arguments.seconds)])
-        .arg("--json")
-        .arg(&json);
+    let program = arguments.generator.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_mqcontainer").into());
+    let mut options: Vec<String> =
+        ["send", "--namesrv", &deployment.namesrv, "--topic", "colocated", "--size", "1KiB"].map(str::to_owned).into();
+    let shared = [
+        ["--connections", &arguments.connections.to_string()],
+        ["--server-pid", &deployment.pids()],
+        ["--warmup", &millis(arguments.warmup)],
+        ["--duration", &millis(arguments.seconds)],
+    ];
+    options.extend(shared.concat().into_iter().map(str::to_owned));
     if mode == Mode::Saturated {
-        command.args(["--mode", "async", "--inflight", &arguments.inflight.to_string()]);
+        options.extend(["--mode", "async", "--inflight", &arguments.inflight.to_string()].map(str::to_owned));
     }
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
-    let report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
-    let number = |pointer: &str| report.pointer(pointer).and_then(Value::as_f64).unwrap_or(f64::NAN);
-    let errors = report.pointer("/result/errors").and_then(Value::as_object);
-    Load {
-        messages: number("/result/messages"),
-        failed: errors.map_or(0.0, |errors| errors.values().filter_map(Value::as_f64).sum()),
-        messages_per_s: number("/result/messages_per_s"),
-        cpu_us_per_message: number("/server/cpu_us_per_message"),
-        p50_us: number("/result/latency/p50_us"),
-        p99_us: number("/result/latency/p99_us"),
-        p99_9_us: number("/result/latency/p99_9_us"),
-    }
-}
-
-fn millis(seconds: f64) -> String {
-    format!("{:.0}ms", seconds * 1000.0)
+    Generator::start(&program, deployment.directory(), "load", &options).load().expect("a load that works")
 }
 
 /// Synchronous 1 KiB sends by the stock Java client, from several threads of one producer.
@@ -93,5 +74,6 @@ pub fn java_client(arguments: &Arguments, deployment: &Deployment, class_path: &
         p50_us: numbers[2],
         p99_us: numbers[3],
         p99_9_us: numbers[4],
+        generator_cores: f64::NAN,
     }
 }

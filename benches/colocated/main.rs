@@ -16,18 +16,19 @@
 #![allow(clippy::disallowed_methods, reason = "a bench starts processes and waits for them")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on ends")]
 
-mod deployment;
+#[path = "../harness/mod.rs"]
+mod harness;
 mod load;
 mod outcome;
 mod picture;
-mod process;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
 
-use deployment::{Deployment, Kind};
+use harness::deployment::{Deployment, Kind, Plan};
+use harness::{machine, process};
 use outcome::{Report, Sample};
 
 /// Many brokers in one process against one process each.
@@ -98,8 +99,16 @@ fn main() {
 
 /// One run of one deployment.
 fn sample(arguments: &Arguments, kind: Kind, round: usize, java: Option<&str>) -> Sample {
-    let load_average = process::load_average();
-    let mut deployment = Deployment::start(arguments, kind, java);
+    let load_average = machine::load_average();
+    let plan = Plan {
+        kind,
+        brokers: arguments.brokers,
+        server: arguments.server.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_mqcontainer").into()),
+        java: java.map(str::to_owned),
+        sync_flush: false,
+        conf: String::new(),
+    };
+    let mut deployment = Deployment::start(&plan);
     let idle = deployment.idle(Duration::from_secs(if arguments.quick { 1 } else { 3 }));
     let sync = load::ours(arguments, &deployment, load::Mode::Sync);
     let saturated = load::ours(arguments, &deployment, load::Mode::Saturated);

@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use serde::Serialize;
 
-use crate::deployment::Kind;
+use crate::harness::deployment::{Idle, Kind};
+use crate::harness::figures::{median, show};
+use crate::harness::generator::Load;
+use crate::harness::machine::Machine;
 use crate::{Arguments, picture};
 
 /// One run of one deployment.
@@ -27,26 +29,6 @@ pub struct Sample {
     pub java_client: Option<Load>,
 }
 
-/// Without clients.
-#[derive(Clone, Debug, Serialize)]
-pub struct Idle {
-    pub rss_mib: f64,
-    pub threads: u64,
-    pub cpu_percent: f64,
-}
-
-/// One load.
-#[derive(Clone, Debug, Serialize)]
-pub struct Load {
-    pub messages: f64,
-    pub failed: f64,
-    pub messages_per_s: f64,
-    pub cpu_us_per_message: f64,
-    pub p50_us: f64,
-    pub p99_us: f64,
-    pub p99_9_us: f64,
-}
-
 /// One line of the table: medians, one for each deployment; `None` where it was not measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
@@ -58,11 +40,8 @@ pub struct Row {
 /// All of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    pub date: String,
-    pub revision: String,
-    pub cpu: String,
-    pub cores: usize,
-    pub kernel: String,
+    #[serde(flatten)]
+    pub machine: Machine,
     pub command: String,
     pub deployments: Vec<Kind>,
     pub brokers: usize,
@@ -115,16 +94,8 @@ impl Report {
             kinds.iter().map(of).collect()
         };
         let medians = ROWS.map(|(name, unit, take)| Row { name, unit, medians: medians_of(take) });
-        let model = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model =
-            model.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, model)| model);
-        let root = env!("CARGO_MANIFEST_DIR");
         Report {
-            date: output("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"]),
-            revision: output("git", &["-C", root, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]),
-            cpu: model.unwrap_or("unknown").to_owned(),
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
-            kernel: output("uname", &["-r"]),
+            machine: Machine::now(),
             command: format!("{arguments:?}"),
             deployments: kinds.to_vec(),
             brokers: arguments.brokers,
@@ -136,7 +107,7 @@ impl Report {
     pub fn table(&self) -> String {
         let mut text = format!(
             "{} brokers, 1 KiB, medians; {}, {} cores, {}\n\n",
-            self.brokers, self.cpu, self.cores, self.revision
+            self.brokers, self.machine.cpu, self.machine.cores, self.machine.revision
         );
         let _ = write!(text, "{:<36}", "");
         for kind in &self.deployments {
@@ -175,28 +146,4 @@ impl Report {
         write("colocated.json", &(serde_json::to_string_pretty(self).unwrap() + "\n"));
         write("colocated.svg", &picture::svg(self));
     }
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        length if length % 2 == 1 => Some(values[middle]),
-        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
-    }
-}
-
-/// Three digits, more only before the point.
-pub fn show(value: f64) -> String {
-    match value {
-        value if value >= 100.0 => format!("{value:.0}"),
-        value if value >= 10.0 => format!("{value:.1}"),
-        value => format!("{value:.2}"),
-    }
-}
-
-fn output(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output();
-    output.map_or_else(|_| "unknown".into(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -1,10 +1,9 @@
 //! The picture: one panel for each figure that matters, in it one bar for each deployment.
 
-use std::fmt::Write as _;
+use crate::harness::chart::{Panel, Picture};
+use crate::outcome::Report;
 
-use crate::outcome::{Report, Row, show};
-
-/// Figures in the picture; all have "less is better" or "more is better".
+/// Figures in the picture.
 const PANELS: [(&str, &str); 9] = [
     ("Java client: server CPU", "less is better"),
     ("sync: server CPU", "less is better"),
@@ -17,99 +16,18 @@ const PANELS: [(&str, &str); 9] = [
     ("stopped", "less is better"),
 ];
 
-const COLOURS: [&str; 3] = ["#2f6fb0", "#8ab4d8", "#d0803a"];
-const COLUMNS: usize = 3;
-const PANEL: (f64, f64) = (300.0, 210.0);
-/// Inside a panel: where the bars stand.
-const PLOT: (f64, f64, f64, f64) = (54.0, 46.0, 230.0, 130.0);
-const TOP: f64 = 64.0;
-const TICKS: u32 = 4;
-
 /// All panels, the legend and where it was measured.
 pub fn svg(report: &Report) -> String {
-    let panels: Vec<(&Row, &str)> = PANELS
-        .iter()
-        .filter_map(|(name, better)| Some((report.medians.iter().find(|row| row.name == *name)?, *better)))
-        .collect();
-    let width = PANEL.0 * as_f64(COLUMNS);
-    let height = TOP + PANEL.1 * as_f64(panels.len().div_ceil(COLUMNS)) + 28.0;
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
-         font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
-    );
-    let title = format!("{} brokers, 1 KiB messages: medians of {} runs each", report.brokers, runs(report));
-    text(&mut out, 16.0, 24.0, "start", 16.0, &title);
-    for (index, kind) in report.deployments.iter().enumerate() {
-        let x = 16.0 + 160.0 * as_f64(index);
-        rect(&mut out, (x, 38.0, 12.0, 12.0), COLOURS[index % COLOURS.len()]);
-        text(&mut out, x + 18.0, 48.0, "start", 12.0, kind.name());
-    }
-    for (index, (row, better)) in panels.iter().enumerate() {
-        let origin = (PANEL.0 * as_f64(index % COLUMNS), TOP + PANEL.1 * as_f64(index / COLUMNS));
-        panel(&mut out, origin, row, better);
-    }
-    let source = format!(
-        "{}, {} cores, Linux {}, revision {}, {}",
-        report.cpu, report.cores, report.kernel, report.revision, report.date
-    );
-    text(&mut out, 16.0, height - 12.0, "start", 10.0, &source);
-    out.push_str("</svg>\n");
-    out
-}
-
-fn panel(out: &mut String, origin: (f64, f64), row: &Row, better: &str) {
-    let (left, top, width, height) = (origin.0 + PLOT.0, origin.1 + PLOT.1, PLOT.2, PLOT.3);
-    let unit = if row.unit.is_empty() { better.to_owned() } else { format!("{} ({better})", row.unit) };
-    text(out, origin.0 + 16.0, origin.1 + 18.0, "start", 13.0, row.name);
-    text(out, origin.0 + 16.0, origin.1 + 34.0, "start", 10.0, &unit);
-    let scale = axis_end(row.medians.iter().flatten().copied().fold(0.0, f64::max));
-    for tick in 0..=TICKS {
-        let share = f64::from(tick) / f64::from(TICKS);
-        let y = top + height * (1.0 - share);
-        let _ = writeln!(out, "<line x1=\"{left}\" x2=\"{}\" y1=\"{y}\" y2=\"{y}\" stroke=\"#ddd\"/>", left + width);
-        text(out, left - 6.0, y + 4.0, "end", 10.0, &plain(scale * share));
-    }
-    let slot = width / as_f64(row.medians.len());
-    for (index, value) in row.medians.iter().enumerate() {
-        let x = left + slot * as_f64(index) + slot * 0.2;
-        let Some(value) = value else { continue };
-        let bar = height * value / scale;
-        rect(out, (x, top + height - bar, slot * 0.6, bar), COLOURS[index % COLOURS.len()]);
-        text(out, x + slot * 0.3, top + height - bar - 4.0, "middle", 11.0, &show(*value));
-    }
-}
-
-/// The least of 1, 2, 4, 5, 8 times a power of ten that leaves room above the highest bar.
-fn axis_end(highest: f64) -> f64 {
-    let wanted = (highest * 1.1).max(1e-6);
-    let power = 10f64.powf(wanted.log10().floor());
-    let step = [1.0, 2.0, 4.0, 5.0, 8.0, 10.0].into_iter().find(|step| step * power >= wanted);
-    step.unwrap_or(10.0) * power
-}
-
-/// A number on an axis.
-fn plain(value: f64) -> String {
-    if value >= 1000.0 { format!("{}k", value / 1000.0) } else { format!("{}", (value * 1e6).round() / 1e6) }
-}
-
-fn rect(out: &mut String, (x, y, width, height): (f64, f64, f64, f64), colour: &str) {
-    let _ = writeln!(
-        out,
-        "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"{colour}\"/>"
-    );
-}
-
-fn text(out: &mut String, x: f64, y: f64, anchor: &str, size: f64, content: &str) {
-    let content = content.replace('&', "&amp;").replace('<', "&lt;");
-    let _ =
-        writeln!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" font-size=\"{size}\">{content}</text>");
-}
-
-fn runs(report: &Report) -> usize {
-    report.samples.len() / report.deployments.len().max(1)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a handful")]
-fn as_f64(count: usize) -> f64 {
-    count as f64
+    let panel = |(name, better): (&str, &'static str)| {
+        let row = report.medians.iter().find(|row| row.name == name)?;
+        Some(Panel { title: row.name.to_owned(), unit: row.unit, better, bars: row.medians.clone() })
+    };
+    let runs = report.samples.len() / report.deployments.len().max(1);
+    let picture = Picture {
+        title: format!("{} brokers, 1 KiB messages: medians of {runs} runs each", report.brokers),
+        legend: report.deployments.iter().map(|kind| kind.name()).collect(),
+        panels: PANELS.into_iter().filter_map(panel).collect(),
+        source: report.machine.line(),
+    };
+    picture.svg()
 }

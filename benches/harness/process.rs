@@ -37,6 +37,21 @@ impl Process {
         assert!(ended.is_none(), "{} ended with {ended:?}\n{}", self.name, fs::read_to_string(&self.log).unwrap());
     }
 
+    /// Takes no CPU until it is resumed; what clients send waits in its sockets.
+    pub fn pause(&self) {
+        let _ = kill_process(Pid::from_child(&self.child), Signal::STOP);
+    }
+
+    pub fn resume(&self) {
+        let _ = kill_process(Pid::from_child(&self.child), Signal::CONT);
+    }
+
+    /// Ends it as a crash does.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        self.wait();
+    }
+
     pub fn ask_to_stop(&self) {
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
     }
@@ -89,14 +104,8 @@ pub fn java_class_path() -> String {
     let build = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-java");
     let mut mvn = Command::new("mvn");
     mvn.args(["-B", "-q", "process-classes"]).arg(format!("-Dbench.build={}", build.display())).current_dir(source);
-    let output = mvn.output().expect("--java needs mvn");
+    let output = mvn.output().expect("Java's servers need mvn");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let jars = fs::read_to_string(build.join("classpath")).unwrap();
     format!("{}:{}", build.join("classes").display(), jars.trim())
-}
-
-/// Of the last minute, to judge how much else was going on.
-pub fn load_average() -> f64 {
-    let text = fs::read_to_string("/proc/loadavg").unwrap();
-    text.split(' ').next().unwrap().parse().unwrap()
 }

@@ -1,0 +1,47 @@
+//! Start and stop over many stored messages: after an orderly stop, and after a crash.
+
+use std::collections::BTreeMap;
+
+use crate::Session;
+use crate::harness::deployment::{Deployment, Kind};
+use crate::loads::Client;
+use crate::results::Figures;
+use crate::rows::Work;
+
+const TOPIC: &str = "many";
+/// Small messages: as many as possible to recover from the bytes there are.
+const BYTES: u32 = 100;
+
+/// One store grows from one size to the next; the sizes must ascend.
+pub fn measure(session: &mut Session, millions: &[u64]) {
+    let mut samples: BTreeMap<u64, BTreeMap<Kind, Vec<Figures>>> = BTreeMap::new();
+    let kinds =
+        if millions.is_empty() { Vec::new() } else { session.kinds(&[Kind::OneContainer, Kind::JavaContainer]) };
+    for kind in kinds {
+        let mut deployment = Deployment::start(&session.plan(kind, 1));
+        let mut stored = 0;
+        for size in millions {
+            eprintln!("start after {size} million messages: {}", kind.name());
+            let generator = session.arguments.generator();
+            let client = Client { generator: &generator, deployment: &deployment, warmup: 0.0, seconds: 0.0 };
+            client.fill(TOPIC, BYTES, (size - stored) * 1_000_000);
+            stored = *size;
+            let rounds = (0..session.arguments.rounds).map(|_| restarts(&mut deployment)).collect();
+            samples.entry(*size).or_default().insert(kind, rounds);
+        }
+        deployment.stop();
+    }
+    for (millions, samples) in samples {
+        session.add(Work::Start { millions }, samples);
+    }
+}
+
+fn restarts(deployment: &mut Deployment) -> Figures {
+    let stop = deployment.stop_brokers();
+    deployment.start_brokers();
+    let clean = deployment.ready;
+    deployment.kill_brokers();
+    deployment.start_brokers();
+    let times = [("stop_s", stop), ("clean_s", clean), ("killed_s", deployment.ready)];
+    times.map(|(name, time)| (name.to_owned(), time.as_secs_f64())).into()
+}
