@@ -90,6 +90,9 @@ pub trait Disk: Send + Sync {
     /// Makes names created or removed in a folder durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
+    /// The file system that holds a folder.
+    fn volume(&self, path: &Path) -> io::Result<Arc<dyn Volume>>;
+
     /// Space of the file system that holds the path.
     fn space(&self, path: &Path) -> io::Result<DiskSpace>;
 
@@ -100,6 +103,13 @@ pub trait Disk: Send + Sync {
     ///
     /// POSIX locks do not exclude the same process, so the guard also excludes a second lock of this process.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn LockGuard>>;
+}
+
+/// A mounted file system.
+pub trait Volume: Send + Sync {
+    /// Makes all written bytes and all names of the file system durable (`syncfs`): cheaper than a sync of each of very many
+    /// files. Reports what went wrong since the volume was opened (Linux 5.8 and later).
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// An open file. Positions are bytes from its start.

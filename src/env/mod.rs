@@ -24,7 +24,7 @@ mod usage;
 
 pub use calendar::{local_day, local_hour, local_timestamp};
 pub use clock::{Clock, SystemClock};
-pub use disk::{DeviceId, Disk, DiskSpace, Entry, File, LockGuard, OpenMode};
+pub use disk::{DeviceId, Disk, DiskSpace, Entry, File, LockGuard, OpenMode, Volume};
 pub use entropy::{Entropy, SystemEntropy};
 pub use pool::{Full, IoPool, Job, Refused, Share};
 pub use system_disk::SystemDisk;

@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 
 use rustix::fs::{FallocateFlags, FlockOperation};
 
-use super::disk::{DeviceId, Disk, DiskSpace, Entry, File, LockGuard, OpenMode};
+use super::disk::{DeviceId, Disk, DiskSpace, Entry, File, LockGuard, OpenMode, Volume};
 
 /// A small file is at most this long; what is longer was not written by a broker.
 const SMALL_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -127,6 +127,11 @@ impl Disk for SystemDisk {
         fs::File::open(path)?.sync_all()
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    fn volume(&self, path: &Path) -> io::Result<Arc<dyn Volume>> {
+        Ok(Arc::new(SystemVolume { folder: fs::File::open(path)? }))
+    }
+
     fn space(&self, path: &Path) -> io::Result<DiskSpace> {
         let stat = rustix::fs::statvfs(path)?;
         Ok(DiskSpace { total: stat.f_blocks * stat.f_frsize, available: stat.f_bavail * stat.f_frsize })
@@ -227,6 +232,16 @@ impl SystemFile {
             done += step;
         }
         Ok(())
+    }
+}
+
+struct SystemVolume {
+    folder: fs::File,
+}
+
+impl Volume for SystemVolume {
+    fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.folder)?)
     }
 }
 

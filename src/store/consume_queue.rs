@@ -12,13 +12,18 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::protocol::ids::{PhysicalOffset, QueueId, QueueOffset};
+use crate::protocol::ids::{Millis, PhysicalOffset, QueueId, QueueOffset};
 
 /// Bytes of one unit.
 pub(super) const UNIT_BYTES: usize = 20;
 
 /// Units that may be filled with blanks when the log itself jumps; a longer jump starts the queue anew.
 const GAP_UNITS_MAX: i64 = 1 << 20;
+
+/// A tail of so many units is written soon.
+const TAIL_UNITS_WORTHWHILE: usize = 64;
+/// A shorter one waits so long.
+const TAIL_AGE_MAX_MILLIS: i64 = 10_000;
 
 /// One entry of a consume queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +97,8 @@ struct State {
     min_physical: i64,
     file_end: i64,
     tail: VecDeque<Unit>,
+    /// Since when the tail waits to be written.
+    waits_since: Millis,
     /// First unit of the oldest file; none when there is no file yet.
     first_file: Option<i64>,
     /// The offset for the next message that is appended to the log, at or above `max`.
@@ -125,6 +132,27 @@ pub(super) struct QueueWrite {
     pub(super) fresh: bool,
 }
 
+/// Which tails are to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TailsDue {
+    All,
+    /// Those that are worth a write: of ten thousand topics with a message now and then, few at a time.
+    Worthwhile {
+        now: Millis,
+    },
+}
+
+impl TailsDue {
+    fn includes(self, units: usize, waits_since: Millis) -> bool {
+        match self {
+            TailsDue::All => true,
+            TailsDue::Worthwhile { now } => {
+                units >= TAIL_UNITS_WORTHWHILE || !(0..TAIL_AGE_MAX_MILLIS).contains(&now.since(waits_since))
+            }
+        }
+    }
+}
+
 /// What became of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pushed {
@@ -153,6 +181,7 @@ impl Queue {
             min_physical: found.min_physical,
             file_end: found.end,
             tail: VecDeque::new(),
+            waits_since: Millis(0),
             first_file: found.first_file,
             next: found.end,
             deleted: false,
@@ -182,8 +211,11 @@ impl Queue {
     }
 
     /// Adds the unit of message number `offset`. With `fill_gaps`, missing units become blanks.
-    pub(super) fn push(&self, offset: QueueOffset, unit: Unit, fill_gaps: bool) -> Pushed {
+    pub(super) fn push(&self, now: Millis, offset: QueueOffset, unit: Unit, fill_gaps: bool) -> Pushed {
         let mut state = self.lock();
+        if state.tail.is_empty() {
+            state.waits_since = now;
+        }
         let expected = state.max();
         let mut pushed = Pushed::Appended;
         if offset.0 > expected {
@@ -223,10 +255,10 @@ impl Queue {
         !state.dirty
     }
 
-    /// The units of the tail, for writing them into the file.
-    pub(super) fn unwritten(self: &Arc<Self>) -> Option<QueueWrite> {
+    /// The units of the tail, for writing them into the file, if there are any and they are due.
+    pub(super) fn unwritten(self: &Arc<Self>, due: TailsDue) -> Option<QueueWrite> {
         let state = self.lock();
-        if state.tail.is_empty() {
+        if state.tail.is_empty() || !due.includes(state.tail.len(), state.waits_since) {
             return None;
         }
         Some(QueueWrite {
@@ -238,8 +270,9 @@ impl Queue {
     }
 
     /// The first `units` of the tail are in the file, whose units start at `file_base`.
-    pub(super) fn written(&self, units: usize, file_base: i64) {
+    pub(super) fn written(&self, now: Millis, units: usize, file_base: i64) {
         let mut state = self.lock();
+        state.waits_since = now;
         assert!(units <= state.tail.len(), "only units of the tail are written");
         state.tail.drain(..units);
         state.file_end += i64::try_from(units).unwrap_or(0);

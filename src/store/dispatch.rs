@@ -87,7 +87,7 @@ fn enqueue(shared: &Shared, record: &RecordView<'_>, labels: &Labels<'_>, fill_g
         store_time: record.store_timestamp,
         size,
     };
-    let pushed = queue.push(record.queue_offset, unit, fill_gaps);
+    let pushed = queue.push(record.store_timestamp, record.queue_offset, unit, fill_gaps);
     shared.queues.add_dirty(&queue);
     match pushed {
         Pushed::Appended => Ok(Dispatched::Readable(arrival)),

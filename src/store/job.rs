@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
-use super::consume_queue::{Queue, QueueWrite};
+use super::consume_queue::{Queue, TailsDue};
 use super::consume_queues::{QueueFile, TouchedFile};
 use super::error::{Error, ReadError};
 use super::index;
@@ -15,6 +15,9 @@ use crate::env::{DeviceId, Disk, DiskSpace, LockGuard};
 use crate::protocol::ids::{Millis, PhysicalOffset};
 
 use super::append::Chunk;
+
+/// More queue files than this are made durable by one sync of the file system instead of one each.
+const FILES_SYNCED_ONE_BY_ONE: usize = 64;
 
 /// One piece of work. Jobs of one store may run at the same time and end in any order.
 #[must_use]
@@ -52,7 +55,8 @@ pub(super) enum Work {
 }
 
 pub(super) struct WriteTails {
-    pub(super) queues: Vec<QueueWrite>,
+    /// Which queues' units; none at all when the store has failed.
+    pub(super) queues: Option<TailsDue>,
     /// The gathered keys are to be written too: the name for a new index file, should one be needed.
     pub(super) index_name: Option<u64>,
     pub(super) settle: Option<Settle>,
@@ -164,7 +168,9 @@ impl WriteTails {
     }
 
     fn try_run(self, shared: &Shared, disk: &dyn Disk, written: &mut TailsWritten) -> Result<(), Error> {
-        for write in self.queues {
+        let dirty = self.queues.map(|due| (due, shared.queues.dirty()));
+        let writes = dirty.iter().flat_map(|(due, queues)| queues.iter().filter_map(|queue| queue.unwritten(*due)));
+        for write in writes {
             let files = shared.queues.write(disk, &write)?;
             written.queues.push((write.queue, write.units.len(), files));
         }
@@ -189,6 +195,21 @@ impl Settle {
         // Of two entries for one file the one that knows it to be new comes first.
         self.queue_files.sort_unstable_by_key(|written| (id(written), !written.file.is_new));
         self.queue_files.dedup_by_key(|written| id(written));
+        self.index_files.sort_unstable();
+        self.index_files.dedup();
+        if self.queue_files.len() > FILES_SYNCED_ONE_BY_ONE {
+            let root = &shared.options.store.root;
+            shared.volume.sync().map_err(Error::io("sync the file system of", root))?;
+        } else {
+            self.sync_files(shared, disk)?;
+        }
+        let index_time = index.map_or_else(|| shared.index.written_time(), index::Written::newest_time);
+        self.checkpoint.index_time = Millis(index_time);
+        self.checkpoint.store(disk, &shared.options.store.checkpoint())?;
+        Ok(self.checkpoint)
+    }
+
+    fn sync_files(&self, shared: &Shared, disk: &dyn Disk) -> Result<(), Error> {
         let mut folders: Vec<PathBuf> = Vec::new();
         for written in &self.queue_files {
             shared.queues.sync(&written.queue, written.file.unit)?;
@@ -197,8 +218,6 @@ impl Settle {
                 folders.extend(shared.queues.queue_dir(&written.queue).ancestors().take(3).map(PathBuf::from));
             }
         }
-        self.index_files.sort_unstable();
-        self.index_files.dedup();
         for name in &self.index_files {
             shared.index.sync(*name)?;
         }
@@ -210,10 +229,7 @@ impl Settle {
         for folder in &folders {
             disk.sync_dir(folder).map_err(Error::io("sync", folder))?;
         }
-        let index_time = index.map_or_else(|| shared.index.written_time(), index::Written::newest_time);
-        self.checkpoint.index_time = Millis(index_time);
-        self.checkpoint.store(disk, &shared.options.store.checkpoint())?;
-        Ok(self.checkpoint)
+        Ok(())
     }
 }
 

@@ -6,12 +6,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chrono::{Local, TimeZone};
 
 use super::consume_queues::Queues;
+use super::error::Error;
 use super::index::Index;
 use super::log::Log;
 use super::open_files::OpenFiles;
 use super::options::Options;
 use crate::config::StoreOptions;
-use crate::env::{Disk, DiskSpace};
+use crate::env::{Disk, DiskSpace, Volume};
 use crate::protocol::ids::{Millis, PhysicalOffset};
 
 /// The parts that many tasks use at a time.
@@ -20,6 +21,8 @@ pub(super) struct Shared {
     /// The options that may change at run time; `options.store` are those of the start.
     settings: RwLock<Arc<StoreOptions>>,
     pub(super) files: Arc<OpenFiles>,
+    /// The file system of the store.
+    pub(super) volume: Arc<dyn Volume>,
     pub(super) log: Log,
     pub(super) queues: Queues,
     pub(super) index: Index,
@@ -35,16 +38,19 @@ pub(super) struct Shared {
 
 impl Shared {
     /// A store whose files hold the bytes from `first` to `end`.
-    pub(super) fn new(options: Options, disk: Arc<dyn Disk>, first: i64, end: i64) -> Shared {
+    pub(super) fn new(options: Options, disk: Arc<dyn Disk>, first: i64, end: i64) -> Result<Shared, Error> {
+        let root = &options.store.root;
+        let volume = disk.volume(root).map_err(Error::io("open", root))?;
         let files = Arc::new(OpenFiles::new(disk, options.open_files_max));
         let store = &options.store;
         let log = Log::new(Arc::clone(&files), store.commit_log.clone(), options.segment_bytes(), first, end);
         let queues = Queues::new(Arc::clone(&files), store.consume_queue(), store.consume_queue_file_bytes);
         let index = Index::new(Arc::clone(&files), store.index_dir(), store.index.clone());
         let settings = RwLock::new(Arc::new(options.store.clone()));
-        Shared {
+        Ok(Shared {
             settings,
             files,
+            volume,
             log,
             queues,
             index,
@@ -54,7 +60,7 @@ impl Shared {
             disk_total: AtomicU64::new(0),
             disk_available: AtomicU64::new(0),
             options,
-        }
+        })
     }
 
     /// The options as they are now.

@@ -213,7 +213,7 @@ impl Store {
                 self.follow.finish_read_back(None);
                 self.fail(error, &mut events);
             }
-            Done::WriteTails(written) => self.tails_written(written, &mut events),
+            Done::WriteTails(written) => self.tails_written(written, now, &mut events),
             Done::Survey(result) => {
                 self.upkeep.surveying = false;
                 match result {
@@ -312,11 +312,8 @@ impl Store {
         self.stopping = true;
         let healthy = self.poisoned.is_none();
         let clean = healthy && self.follow.dispatched() == self.flush.written();
-        let tails = if healthy {
-            self.tails(now, clean)
-        } else {
-            WriteTails { queues: Vec::new(), index_name: None, settle: None }
-        };
+        let tails =
+            if healthy { self.tails(now, clean) } else { WriteTails { queues: None, index_name: None, settle: None } };
         let sync = if healthy { (self.flush.flushed(), self.flush.written()) } else { Default::default() };
         let stop = Stop { sync, tails, clean, lock: self.lock.take() };
         self.job(Work::Stop(stop))

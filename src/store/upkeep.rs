@@ -1,8 +1,8 @@
 //! Work behind the log: memory into files, files made durable, old files deleted. One such job runs at a time.
 //!
 //! ```text
-//!  units in memory --200 ms-------------> files, page cache --60 s or 256 MiB--> synced, checkpoint ("settle")
-//!  keys in memory --5 s or 64 Ki keys-->
+//!  units in memory --1 s if many, 10 s if few--> files, page cache --60 s or 1 GiB of log--> synced, checkpoint ("settle")
+//!  keys in memory --5 s or 64 Ki keys--------->
 //!  survey of the disk --10 s--> retention decides --> delete
 //! ```
 
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::checkpoint::{Checkpoint, Ours};
-use super::consume_queue::Queue;
+use super::consume_queue::TailsDue;
 use super::consume_queues::QueueFile;
 use super::index;
 use super::job::{Settle, Survey, TailsWritten, Work, WriteTails};
@@ -22,14 +22,14 @@ use super::store::{Event, Store};
 use crate::protocol::ids::{Millis, PhysicalOffset};
 
 /// Units in memory before dispatch waits for them to be written: 24 bytes each.
-pub(super) const TAIL_UNITS_MAX: usize = 256 * 1024;
-/// Units stay in memory this long before they are written.
-const TAIL_INTERVAL_MILLIS: i64 = 200;
+pub(super) const TAIL_UNITS_MAX: usize = 1024 * 1024;
+/// So often the tails that are worth a write are written.
+const TAIL_INTERVAL_MILLIS: i64 = 1_000;
 /// Keys stay longer: their slots lie all over a file of 400 MB, and the more of them are written at a time, the more
 /// share a page.
 const INDEX_INTERVAL_MILLIS: i64 = 5_000;
 /// The queues are made durable after so many bytes of log, because recovery reads them all again.
-const SETTLE_BYTES_MAX: i64 = 256 << 20;
+const SETTLE_BYTES_MAX: i64 = 1 << 30;
 /// Looks at the disk that need no hour of `deleteWhen` after an operator has asked (Java: `MAX_MANUAL_DELETE_FILE_TIMES`).
 const SURVEYS_BY_HAND: u32 = 20;
 
@@ -146,10 +146,12 @@ impl Store {
     }
 
     fn tails_due(&self, now: Millis) -> bool {
-        let crowded = self.upkeep.tail_units >= TAIL_UNITS_MAX / 2;
-        let units =
-            self.upkeep.tail_units > 0 && (crowded || is_over(now, self.upkeep.last_tails, TAIL_INTERVAL_MILLIS));
-        units || self.index_due(now)
+        let waited = is_over(now, self.upkeep.last_tails, TAIL_INTERVAL_MILLIS);
+        self.upkeep.tail_units > 0 && (waited || self.is_crowded()) || self.index_due(now)
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.upkeep.tail_units >= TAIL_UNITS_MAX / 2
     }
 
     fn index_due(&self, now: Millis) -> bool {
@@ -192,7 +194,8 @@ impl Store {
 
     /// Takes what is in memory, and with `settle` all that is to be synced.
     pub(super) fn tails(&mut self, now: Millis, settle: bool) -> WriteTails {
-        let queues = self.shared.queues.dirty().iter().filter_map(Queue::unwritten).collect();
+        let all = settle || self.is_crowded();
+        let queues = Some(if all { TailsDue::All } else { TailsDue::Worthwhile { now } });
         // A checkpoint that leaves keys out would lose them in a crash.
         let index_name = (settle || self.index_due(now)).then(|| index_file_name(now));
         if index_name.is_some() {
@@ -235,10 +238,10 @@ impl Store {
         Some(self.upkeep.last_survey.map_or(Millis(0), |last| last.plus(interval)))
     }
 
-    pub(super) fn tails_written(&mut self, written: TailsWritten, events: &mut Vec<Event>) {
+    pub(super) fn tails_written(&mut self, written: TailsWritten, now: Millis, events: &mut Vec<Event>) {
         self.upkeep.running = false;
         for (queue, units, files) in written.queues.into_iter().filter(|(queue, ..)| !queue.is_deleted()) {
-            queue.written(units, files.first().map_or(0, |file| file.unit));
+            queue.written(now, units, files.first().map_or(0, |file| file.unit));
             self.upkeep.tail_units -= units;
             self.upkeep.note_unsynced(files.iter().map(|file| QueueFile { queue: Arc::clone(&queue), file: *file }));
         }

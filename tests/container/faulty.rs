@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-use mqcontainer::env::{DeviceId, Disk, DiskSpace, Entry, File, LockGuard, OpenMode, SystemDisk};
+use mqcontainer::env::{DeviceId, Disk, DiskSpace, Entry, File, LockGuard, OpenMode, SystemDisk, Volume};
 
 /// What the disk does wrong.
 #[derive(Default)]
@@ -85,6 +85,10 @@ impl Disk for FaultyDisk {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         SystemDisk.sync_dir(path)
+    }
+
+    fn volume(&self, path: &Path) -> io::Result<Arc<dyn Volume>> {
+        SystemDisk.volume(path)
     }
 
     fn space(&self, path: &Path) -> io::Result<DiskSpace> {

@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-use mqcontainer::env::{DeviceId, Disk, DiskSpace, Entry, File, LockGuard, OpenMode};
+use mqcontainer::env::{DeviceId, Disk, DiskSpace, Entry, File, LockGuard, OpenMode, Volume};
 
 const SECTOR: usize = 512;
 
@@ -78,6 +78,8 @@ struct State {
     syncs_to_fail: usize,
     writes_to_fail: usize,
     syncs: u64,
+    volume_syncs: u64,
+    volume_syncs_to_fail: usize,
 }
 
 #[derive(Clone, Default)]
@@ -109,6 +111,8 @@ impl SimDisk {
             syncs_to_fail: 0,
             writes_to_fail: 0,
             syncs: 0,
+            volume_syncs: 0,
+            volume_syncs_to_fail: 0,
         };
         SimDisk { state: Arc::new(Mutex::new(state)) }
     }
@@ -130,6 +134,22 @@ impl SimDisk {
     /// The next syncs fail.
     pub fn fail_syncs(&self, count: usize) {
         self.lock_state().syncs_to_fail = count;
+    }
+
+    /// The next syncs of the whole file system fail.
+    pub fn fail_volume_syncs(&self, count: usize) {
+        self.lock_state().volume_syncs_to_fail = count;
+    }
+
+    /// Syncs of the whole file system so far.
+    pub fn volume_syncs(&self) -> u64 {
+        self.lock_state().volume_syncs
+    }
+
+    /// What a file would hold after a loss of power that takes everything it can.
+    pub fn durable(&self, path: &Path) -> Option<Vec<u8>> {
+        let state = self.lock_state();
+        state.durable_names.get(path).map(|inode| state.inodes[inode].durable.clone())
     }
 
     /// The next writes fail with an I/O error, after some of their bytes.
@@ -358,6 +378,10 @@ impl Disk for SimDisk {
         Ok(())
     }
 
+    fn volume(&self, _path: &Path) -> io::Result<Arc<dyn Volume>> {
+        Ok(Arc::new(SimVolume { state: Arc::clone(&self.state), life: self.lock_state().life }))
+    }
+
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a ratio")]
     fn space(&self, _path: &Path) -> io::Result<DiskSpace> {
         let state = self.lock_state();
@@ -395,6 +419,29 @@ impl Drop for SimLock {
                 state.locks.remove(&self.path);
             }
         }
+    }
+}
+
+struct SimVolume {
+    state: Arc<Mutex<State>>,
+    life: u64,
+}
+
+impl Volume for SimVolume {
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.state.lock().unwrap();
+        if state.life != self.life {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        state.volume_syncs += 1;
+        if state.volume_syncs_to_fail > 0 {
+            state.volume_syncs_to_fail -= 1;
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        let inodes: Vec<u64> = state.inodes.keys().copied().collect();
+        inodes.into_iter().try_for_each(|inode| state.sync(inode))?;
+        state.durable_names = state.names.clone();
+        Ok(())
     }
 }
 

@@ -105,10 +105,14 @@ fn refused_messages_do_not_come_to_life_behind_a_later_one() {
 #[test]
 fn queues_that_cannot_be_written_wait_in_memory() {
     let mut world = World::new(4, FlushDiskType::Async);
+    world.settle();
+    world.now += 9_000;
     world.append_one("t", 0, 100).unwrap();
-    world.follow();
+    world.now += 1_000;
+    world.settle();
+    // Only the units are due now, not the look at the disk's space, which would find nothing wrong.
     world.disk.limit_space(Some(0));
-    world.now += 300;
+    world.now += 9_000;
     world.collect_jobs();
     while !world.outstanding.is_empty() {
         world.run_job(0);
@@ -128,6 +132,51 @@ fn queues_that_cannot_be_written_wait_in_memory() {
     world.accept_end();
     world.check();
     world.check_keys();
+}
+
+/// Messages in so many queues that their files are synced together.
+fn many_queues(seed: u64) -> World {
+    let mut world = World::new(seed, FlushDiskType::Async);
+    for queue in 0..100 {
+        world.append_one("t", queue, 100).unwrap();
+    }
+    world.settle();
+    world
+}
+
+#[test]
+fn many_queues_become_durable_with_one_sync() {
+    let mut world = many_queues(9);
+    world.now += 60_000;
+    world.settle();
+    assert_eq!(world.disk.volume_syncs(), 1);
+    let known: Vec<_> =
+        (0..100).map(|queue| world.disk.durable(&path(&format!("consumequeue/t/{queue}/{:020}", 0)))).collect();
+    assert!(known.iter().all(Option::is_some), "a file of each queue survives");
+    world.crash(Crash::Power);
+    world.open();
+    world.accept_end();
+    assert_eq!(world.model.len(), 100);
+    world.check();
+}
+
+#[test]
+fn a_failed_sync_of_many_queues_ends_all_writing() {
+    let mut world = many_queues(10);
+    world.now += 60_000;
+    world.follow();
+    world.collect_jobs();
+    // The log's own sync is done before the queues may be settled.
+    while world.disk.volume_syncs() == 0 && world.store().poisoned().is_none() {
+        if world.outstanding.is_empty() {
+            world.collect_jobs();
+        }
+        assert!(!world.outstanding.is_empty(), "the queues are never settled");
+        world.disk.fail_volume_syncs(1);
+        world.run_job(0);
+    }
+    assert!(world.store().poisoned().is_some());
+    assert!(matches!(world.append_one("t", 0, 100), Err(AppendError::Poisoned(_))));
 }
 
 #[test]

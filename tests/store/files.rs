@@ -67,7 +67,7 @@ fn a_queue_that_does_not_begin_at_zero_is_filled_with_blanks_and_survives() {
     world.open();
     world.accept_end();
     world.check();
-    world.now += 300;
+    world.now += 10_000;
     world.settle();
     let first = world.model.iter().find(|message| message.queue == 0 && message.physical >= SEGMENT as i64).unwrap();
     let file = world.disk.content(&path("consumequeue/t/0/00000000000000000000")).unwrap();

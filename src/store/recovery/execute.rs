@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::checkpoint::Checkpoint;
-use super::super::consume_queue::Queue;
+use super::super::consume_queue::{Queue, TailsDue};
 use super::super::consume_queues::QueueFile;
 use super::super::dispatch::{self, Dispatched, Gap};
 use super::super::error::{Error, ReadError};
@@ -66,7 +66,7 @@ pub(super) fn execute(
     progress: &Progress,
     now: Millis,
 ) -> Result<Outcome, Error> {
-    let shared = Arc::new(Shared::new(options, Arc::clone(disk), evidence.first, evidence.end));
+    let shared = Arc::new(Shared::new(options, Arc::clone(disk), evidence.first, evidence.end)?);
     let mut recovery = Recovery {
         shared,
         disk: disk.as_ref(),
@@ -225,11 +225,11 @@ impl Recovery<'_> {
 
     /// Brings memory into the files.
     fn write_tails(&mut self) -> Result<(), Error> {
-        let queues = self.shared.queues.dirty().iter().filter_map(Queue::unwritten).collect();
+        let queues = Some(TailsDue::All);
         let tails = WriteTails { queues, index_name: Some(index_file_name(self.now)), settle: None };
         let written = tails.run(&self.shared, self.disk);
         for (queue, units, files) in written.queues {
-            queue.written(units, files.first().map_or(0, |file| file.unit));
+            queue.written(self.now, units, files.first().map_or(0, |file| file.unit));
             self.unsynced_files.extend(files.iter().map(|file| QueueFile { queue: Arc::clone(&queue), file: *file }));
         }
         self.shared.queues.forget_clean();

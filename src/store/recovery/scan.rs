@@ -80,7 +80,7 @@ fn segments(options: &Options, disk: &dyn Disk) -> Result<Vec<i64>, Error> {
 
 /// The newest position in any queue.
 fn newest_unit(options: &Options, disk: &Arc<dyn Disk>, first: i64) -> Result<Option<PhysicalOffset>, Error> {
-    let shared = Shared::new(options.clone(), Arc::clone(disk), first, first);
+    let shared = Shared::new(options.clone(), Arc::clone(disk), first, first)?;
     shared.queues.load(disk.as_ref(), PhysicalOffset(i64::MAX), PhysicalOffset(first))?;
     shared.queues.newest_physical()
 }
