@@ -346,6 +346,7 @@ impl Queues {
         };
         let good = |at: i64| unit(at).map(|unit| unit.is_written() && unit.physical < cut);
         let mut used = files.len();
+        // Of files that were never durable any may have survived a power failure, so gaps between them mean nothing.
         while used > 0 && !good(files[used - 1])? {
             used -= 1;
         }
@@ -353,7 +354,7 @@ impl Queues {
             let nothing = OnDisk { first_file: None, end: 0, min: 0, min_physical: i64::MAX };
             return Ok((nothing, !files.is_empty()));
         };
-        let oldest = files[0];
+        let oldest = self.unbroken_row(queue, &files[..used]);
         let end = partition_point(newest, newest + self.file_units, good)?;
         let min = partition_point(oldest, end, |at| unit(at).map(|unit| unit.is_blank() || unit.physical < first))?;
         let min_physical = if min < end { unit(min)?.physical.0 } else { i64::MAX };
@@ -361,9 +362,19 @@ impl Queues {
         Ok((OnDisk { first_file: Some(oldest), end, min, min_physical }, more))
     }
 
-    /// First units of the files of a queue: the newest unbroken row of them.
+    /// First file of the newest unbroken row that ends with the last of these files.
+    fn unbroken_row(&self, queue: &Queue, files: &[i64]) -> i64 {
+        let gap = files.windows(2).rposition(|pair| pair[0] + self.file_units != pair[1]);
+        if let Some(gap) = gap {
+            let unit = files[gap] + self.file_units;
+            tracing::warn!(topic = %queue.topic, queue = queue.id.0, unit, "consume queue file missing, older ones ignored");
+        }
+        files[gap.map_or(0, |gap| gap + 1)]
+    }
+
+    /// First units of the files of a queue, in order.
     fn files_of(&self, disk: &dyn Disk, queue: &Queue) -> Result<Vec<i64>, Error> {
-        let mut row: Vec<i64> = Vec::new();
+        let mut files: Vec<i64> = Vec::new();
         for (bytes, entry) in self.entries_of(disk, queue)? {
             if entry.len != self.file_bytes() {
                 return Err(Error::FileSize {
@@ -373,14 +384,9 @@ impl Queues {
                     key: "mappedFileSizeConsumeQueue",
                 });
             }
-            let unit = bytes / UNIT_BYTES as i64;
-            if row.last().is_some_and(|last| last + self.file_units != unit) {
-                tracing::warn!(topic = %queue.topic, queue = queue.id.0, unit, "consume queue file missing, older ones ignored");
-                row.clear();
-            }
-            row.push(unit);
+            files.push(bytes / UNIT_BYTES as i64);
         }
-        Ok(row)
+        Ok(files)
     }
 
     /// The files with their offsets, by offset. An empty file was made and lost its length in a crash: nothing in it or behind
