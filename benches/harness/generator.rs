@@ -51,7 +51,8 @@ impl Generator {
         let errors = report.pointer("/result/errors").and_then(Value::as_object);
         Some(Load {
             messages: number("/result/messages"),
-            failed: errors.map_or(0.0, |errors| errors.values().filter_map(Value::as_f64).sum()),
+            failed: errors
+                .map_or(0.0, |errors| errors.values().filter_map(Value::as_f64).fold(0.0, |sum, count| sum + count)),
             messages_per_s: number("/result/messages_per_s"),
             cpu_us_per_message: number("/server/cpu_us_per_message"),
             p50_us: number("/result/latency/p50_us"),

@@ -14,6 +14,8 @@ const TOPIC: &str = "fleet";
 const CONNECTIONS: u32 = 8;
 /// Java's container compiles while it is measured unless it had some load; its idle figures come first, as an operator sees them.
 const JAVA_WARMUP_SHARE: f64 = 0.2;
+/// Ticks of 10 ms are then 0.25 % of a core.
+const IDLE_S: f64 = 4.0;
 /// Messages a second of a neighbour with a light load.
 const LIGHT: u32 = 500;
 
@@ -36,7 +38,7 @@ fn one_round(session: &Session, kind: Kind, brokers: usize) -> Figures {
     let arguments = &session.arguments;
     let generator = arguments.generator();
     let mut deployment = Deployment::start(&session.plan(kind, brokers));
-    let idle = deployment.idle(Duration::from_secs_f64(if arguments.quick { 1.0 } else { 2.0 }));
+    let idle = deployment.idle(Duration::from_secs_f64(if arguments.quick { 1.0 } else { IDLE_S }));
     let mut sample = Figures::new();
     for (prefix, mode) in [("sync_", Mode::Sync), ("async_", Mode::Async)] {
         let warmup =
