@@ -81,6 +81,8 @@ const READY: Duration = Duration::from_secs(600);
 const POLL: Duration = Duration::from_millis(10);
 /// Of the commit log files of a broker, these may still be written, dispatched or read.
 const FILES_KEPT: usize = 2;
+/// The floor has one file, which grows by so much.
+const FLOOR_STEP: u64 = 1 << 30;
 
 impl Deployment {
     pub fn start(plan: &Plan) -> Deployment {
@@ -174,7 +176,10 @@ impl Deployment {
         for conf in &self.confs {
             let mut files = files_in(&store(conf).join("commitlog"));
             files.truncate(files.len().saturating_sub(FILES_KEPT));
-            files.iter().for_each(|file| punch(file));
+            files.iter().for_each(|file| punch(file, 0));
+        }
+        if self.kind == Kind::Floor {
+            punch(&self.starter.records(), FILES_KEPT as u64 * FLOOR_STEP);
         }
     }
 
@@ -248,10 +253,14 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn punch(path: &Path) {
+/// A hole up to `kept` bytes before the end.
+fn punch(path: &Path, kept: u64) {
     use rustix::fs::FallocateFlags;
     let file = fs::OpenOptions::new().write(true).open(path).unwrap();
-    let length = file.metadata().unwrap().len();
+    let length = file.metadata().unwrap().len().saturating_sub(kept);
+    if length == 0 {
+        return;
+    }
     rustix::fs::fallocate(&file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, 0, length).unwrap();
 }
 
@@ -304,11 +313,15 @@ impl Starter {
         Process::start(name, &self.directory, command)
     }
 
+    fn records(&self) -> PathBuf {
+        self.directory.join("records")
+    }
+
     /// This very program, which holds the floor too.
     fn floor(&self, address: &str) -> Process {
         let mut command = Command::new(std::env::current_exe().unwrap());
         let port = address.rsplit(':').next().unwrap();
-        command.args(["floor", "--port", port, "--file"]).arg(self.directory.join("records"));
+        command.args(["floor", "--port", port, "--file"]).arg(self.records());
         if self.plan.sync_flush {
             command.arg("--sync");
         }

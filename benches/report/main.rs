@@ -55,7 +55,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Measured seconds of a run; rows that a goal is read from take three times as long
-    #[arg(long, default_value_t = 0.8)]
+    #[arg(long, default_value_t = 0.7)]
     seconds: f64,
     /// Seconds of load before that
     #[arg(long, default_value_t = 0.3)]

@@ -14,7 +14,7 @@ const ALL: [Kind; 3] = [Kind::OneContainer, Kind::JavaContainer, Kind::Floor];
 /// The floor stores but does not read.
 const READERS: [Kind; 2] = [Kind::OneContainer, Kind::JavaContainer];
 /// What a server that stood still has to catch up with before it is measured.
-const SETTLE: Duration = Duration::from_millis(200);
+const SETTLE: Duration = Duration::from_millis(150);
 const TOPIC: &str = "report";
 /// Bytes of bodies that reading is measured with.
 const BACKLOG_BYTES: u64 = 320 << 20;
@@ -31,11 +31,19 @@ impl Peers {
         let start = |kind| {
             eprintln!("starting {}", Kind::name(kind));
             let deployment = Deployment::start(&plan(session.plan(kind, 1)));
-            warm_up(session, &deployment);
             deployment.pause();
             deployment
         };
         Peers { deployments: session.kinds(kinds).into_iter().map(start).collect() }
+    }
+
+    /// One after the other, so that each has the machine for itself.
+    fn warm_up(&mut self, session: &Session) {
+        for deployment in &mut self.deployments {
+            deployment.resume();
+            warm_up(session, deployment);
+            deployment.pause();
+        }
     }
 
     /// One server after the other, in each of the rounds.
@@ -82,6 +90,7 @@ pub fn measure(session: &mut Session, sync_flush: bool, rows: &[Work]) {
         rows.iter().partition(|work| matches!(work, Work::Send { .. } | Work::Rate { .. }));
     if !with_floor.is_empty() || !reading.is_empty() {
         let mut peers = Peers::start(session, &ALL, |plan| Plan { sync_flush, ..plan });
+        peers.warm_up(session);
         for work in with_floor {
             sends(session, &mut peers, work);
         }
@@ -169,8 +178,8 @@ fn backlog(bytes: u32, quick: bool) -> u64 {
 }
 
 /// Java's pages are mapped and leave the cache only with the process, so all brokers are started again over stores that were
-/// dropped from it. Files are small, because recovery reads the last three; the load that warms the brokers up again makes
-/// these three its own.
+/// dropped from it. Files are small and more than three are filled after the backlog, because recovery reads the last
+/// three.
 pub fn cold(session: &mut Session) {
     const SMALL_FILES: &str = "mappedFileSizeCommitLog=67108864\n";
     let arguments = session.arguments.clone();
@@ -186,9 +195,9 @@ pub fn cold(session: &mut Session) {
         deployment.stop_brokers();
         deployment.drop_page_cache();
         deployment.start_brokers();
-        warm_up(session, deployment);
         deployment.pause();
     }
+    peers.warm_up(session);
     let samples = peers.alternate(arguments.rounds, |round, deployment| {
         let client = Client { generator: &generator, deployment, warmup: 0.0, seconds: 0.0 };
         figures("", client.drain(&format!("cold-{round}"), "cold").as_ref())
