@@ -2,28 +2,31 @@
 //!
 //! ```text
 //! wait for one -> drain mailbox and results -> core, event by event
-//!   -> all appends in one write -> follow -> replies -> jobs to the I/O pool -> wait
+//!   -> all appends in one write -> follow -> replies -> jobs to the I/O pool (jobs.rs) -> wait
+//! until it is told to stop or the store fails (ending.rs)
 //! ```
+//!
+//! Must not decide: what a request means is the core's business, what a disk does the store's.
+
+mod ending;
+mod jobs;
 
 use std::collections::{HashMap, VecDeque};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::config::Change;
 use crate::env::mailbox::{Receiver, Sender};
-use crate::env::{Disk, Env, Job, Share};
+use crate::env::{Env, Job, Share};
 use crate::protocol::command::Command;
 use crate::protocol::ids::Millis;
 use crate::remoting::{Connection, ConnectionId, ReplySlot, Request};
 use crate::store::{JobDone, Read, Store};
 
-use super::action::{Action, AfterAppend, Announcement, Cleaning, ConfigFile, RequestId};
+use super::action::{Action, AfterAppend, Announcement, Cleaning, RequestId};
 use super::core::{Client, Core};
-use super::error::Error;
 use super::event::Event;
 use super::handle::{Control, Exit};
 use super::hold::Pull;
@@ -342,54 +345,6 @@ impl Actor {
         self.parts.announce.send_replace(announcement);
     }
 
-    fn persist(&mut self, file: ConfigFile, content: Vec<u8>) {
-        let path = self.parts.config_folder.join(file.file_name());
-        let backup = self.parts.config_folder.join(format!("{}.bak", file.file_name()));
-        let (disk, results) = (Arc::clone(&self.parts.env.disk), self.parts.results.clone());
-        self.jobs.push_back(Box::new(move || {
-            let mut report = Report { results: Some(results) };
-            let result = disk.replace(&path, &content, Some(&backup)).map_err(|error| error.to_string());
-            report.send(Inbound::Event(Event::Persisted { file, result }));
-        }));
-    }
-
-    /// Writes the broker's own properties file.
-    fn rewrite(&mut self, path: PathBuf, changes: Vec<Change>) {
-        let (disk, results) = (Arc::clone(&self.parts.env.disk), self.parts.results.clone());
-        self.jobs.push_back(Box::new(move || {
-            let mut report = Report { results: Some(results) };
-            let result = rewrite_file(&*disk, &path, &changes);
-            let result = result.map_err(|error| format!("{}: {error}", path.display()));
-            report.send(Inbound::Event(Event::ConfigWritten { result }));
-        }));
-    }
-
-    /// Hands jobs to the pool; what it does not take waits for the next round.
-    fn submit_jobs(&mut self) {
-        while let Some(job) = self.jobs.pop_front() {
-            if let Err(refused) = self.parts.share.submit(job) {
-                self.jobs.push_front(refused.job);
-                return;
-            }
-            self.under_way += 1;
-        }
-    }
-
-    /// A job of the store as the pool runs it.
-    fn pool_job(&self, job: crate::store::Job) -> Job {
-        let (disk, results) = (Arc::clone(&self.parts.env.disk), self.parts.results.clone());
-        let (clock, stages) = (Arc::clone(&self.parts.env.clock), Arc::clone(&self.parts.stages));
-        let ordered = job.device().map(|_| clock.monotonic());
-        Box::new(move || {
-            let mut report = Report { results: Some(results) };
-            let done = job.run(&*disk);
-            if let Some(ordered) = ordered {
-                stages.flush.time(clock.monotonic().saturating_sub(ordered));
-            }
-            report.send(Inbound::Job(done));
-        })
-    }
-
     fn control(&mut self, control: Control) {
         match control {
             Control::Stop(_) => unreachable!("a stop ends the loop"),
@@ -407,97 +362,6 @@ impl Actor {
         }
     }
 
-    /// The ordered stop.
-    async fn stop(&mut self) -> Exit {
-        self.parts.mailbox.close();
-        let (mut requests, mut results) = (Vec::new(), Vec::new());
-        while let Ok(request) = self.parts.mailbox.try_recv() {
-            requests.push(request);
-        }
-        self.drain(&mut requests, &mut results);
-        let mut actions = Vec::new();
-        let now = self.now();
-        self.parts.core.handle(now, Event::Stopping, &mut actions);
-        self.settle(actions);
-        self.parts.store.drain();
-        loop {
-            self.settle(Vec::new());
-            if self.under_way == 0 && self.jobs.is_empty() && self.parts.store.is_drained() {
-                break;
-            }
-            if let Some(result) = self.parts.inbound.recv().await {
-                results.push(result);
-                self.drain(&mut requests, &mut results);
-            }
-        }
-        self.finish().await
-    }
-
-    /// Writes what is left: the tables, then the store to its last byte.
-    async fn finish(&mut self) -> Exit {
-        let now = self.now();
-        let files = self.parts.core.final_files(now);
-        let last = self.parts.store.stopping(now);
-        let (disk, folder) = (Arc::clone(&self.parts.env.disk), self.parts.config_folder.clone());
-        let written = self
-            .parts
-            .share
-            .run(move || {
-                for (file, content) in files {
-                    let backup = folder.join(format!("{}.bak", file.file_name()));
-                    disk.replace(&folder.join(file.file_name()), &content, Some(&backup))
-                        .map_err(|error| format!("{}: {error}", file.file_name()))?;
-                }
-                Ok(last.run(&*disk))
-            })
-            .await;
-        let problem = match written {
-            Ok(Ok(done)) => {
-                let now = self.now();
-                let events = self.parts.store.complete(done, now);
-                events.into_iter().find_map(|event| match event {
-                    crate::store::Event::Failed(error) => Some(error.to_string()),
-                    crate::store::Event::Flushed(flushed) => {
-                        let mut actions = Vec::new();
-                        self.parts.core.handle(now, Event::Flushed(flushed), &mut actions);
-                        actions.into_iter().for_each(|action| self.act(action));
-                        None
-                    }
-                    _ => None,
-                })
-            }
-            Ok(Err(problem)) => Some(problem),
-            Err(full) => Some(full.to_string()),
-        };
-        match problem {
-            None => Exit::Stopped,
-            Some(reason) => Exit::Failed(reason),
-        }
-    }
-
-    /// Answers whoever waits and ends; the supervisor starts the broker anew.
-    async fn fail(&mut self, reason: String) -> Exit {
-        tracing::error!(broker = %self.parts.owner, reason, "broker failed");
-        self.parts.mailbox.close();
-        while let Ok(request) = self.parts.mailbox.try_recv() {
-            let reason = format!("the broker has failed: {reason}");
-            request.reply.answer(Error::Busy { reason }.to_response());
-        }
-        // Jobs under way still hold the store's files; the next start must not meet them.
-        while self.under_way > 0 {
-            match self.parts.inbound.recv().await {
-                Some(
-                    Inbound::Job(_)
-                    | Inbound::JobLost
-                    | Inbound::Event(Event::Persisted { .. } | Event::ConfigWritten { .. }),
-                ) => self.under_way -= 1,
-                Some(_) => {}
-                None => break,
-            }
-        }
-        Exit::Failed(reason)
-    }
-
     fn day(&mut self, now: Millis) -> i64 {
         if now.since(self.day_known).abs() >= 1_000 || self.day == 0 {
             self.day_known = now;
@@ -505,30 +369,4 @@ impl Actor {
         }
         self.day
     }
-}
-
-/// Reports a job's result, or on drop that there will be none because the job panicked.
-struct Report {
-    results: Option<Sender<Inbound>>,
-}
-
-impl Report {
-    fn send(&mut self, inbound: Inbound) {
-        if let Some(results) = self.results.take() {
-            // The actor waits for its jobs before it ends, so somebody is there.
-            let _ended = results.blocking_send(inbound);
-        }
-    }
-}
-
-impl Drop for Report {
-    fn drop(&mut self) {
-        self.send(Inbound::JobLost);
-    }
-}
-
-/// Puts changed keys into a properties file, line by line.
-fn rewrite_file(disk: &dyn Disk, path: &Path, changes: &[Change]) -> io::Result<()> {
-    let text = String::from_utf8_lossy(&disk.read(path)?).into_owned();
-    disk.replace(path, crate::config::rewrite(&text, path, changes).as_bytes(), None)
 }
