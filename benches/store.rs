@@ -33,9 +33,10 @@ fn run(batch: usize) {
     let mut arrivals = Vec::new();
     for round in 0..MESSAGES / batch {
         let now = Millis(1_700_000_000_000 + i64::try_from(round).unwrap() / 10);
-        let messages = (0..batch).map(|number| Append { messages: vec![message(round * batch + number)] }).collect();
+        let messages: Vec<Append> =
+            (0..batch).map(|number| Append { messages: vec![message(round * batch + number)].into() }).collect();
         let start = Instant::now();
-        let results = store.append(messages, now);
+        let results = store.append(&messages, now);
         append += start.elapsed();
         assert!(results.iter().all(Result::is_ok));
         let start = Instant::now();

@@ -14,4 +14,6 @@ pub mod deployment;
 pub mod figures;
 pub mod generator;
 pub mod machine;
+#[path = "../../examples/support/ports.rs"]
+pub mod ports;
 pub mod process;

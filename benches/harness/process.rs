@@ -1,13 +1,14 @@
 //! Processes: started, looked at through /proc, ended.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mqcontainer::env::Usage;
 use rustix::process::{Pid, Signal, kill_process};
+
+use super::ports;
 
 /// A child that does not outlive its owner.
 pub struct Process {
@@ -82,20 +83,9 @@ pub fn mebibytes(usage: &Usage) -> f64 {
     usage.resident_bytes as f64 / 1_048_576.0
 }
 
-/// A free port with its neighbours two below and one above, which a broker takes too; below the ephemeral range, where
-/// outgoing connections take ports.
+/// A free port with its neighbours two below and one above, which a broker takes too.
 pub fn free_port() -> u16 {
-    use std::sync::atomic::{AtomicU16, Ordering};
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % 1000).unwrap() * 10;
-    loop {
-        let step = NEXT.fetch_add(10, Ordering::Relaxed);
-        let port = 14_000 + (start + step) % 14_000;
-        let free = |port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok();
-        if [port - 2, port, port + 1].into_iter().all(free) {
-            return port;
-        }
-    }
+    ports::claim(&[-2, 0, 1])
 }
 
 /// The class path of stock servers and the load program, built by Maven.

@@ -3,11 +3,12 @@
 #![allow(dead_code, reason = "no user needs all of it")]
 #![allow(clippy::disallowed_methods, reason = "examples and tests stand outside of the program")]
 
+pub mod ports;
+
 use std::error::Error;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -36,15 +37,7 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A port `p` of which p - 2 to p + 1 are free: one broker, or one container.
 pub fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = std::process::id() as u16 % 1_200 * 10;
-    loop {
-        let port = 15_002 + (first + NEXT.fetch_add(10, Ordering::SeqCst)) % 12_000;
-        let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-        if (port - 2..=port + 1).all(free) {
-            return port;
-        }
-    }
+    ports::claim(&[-2, -1, 0, 1])
 }
 
 /// One broker of a configuration.

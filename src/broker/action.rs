@@ -141,7 +141,7 @@ pub enum Cleaning {
 #[derive(Debug)]
 pub enum AfterAppend {
     /// A producer waits.
-    Send(Box<super::requests::send::Sent>),
+    Send(super::requests::send::Sent),
     /// A consumer gave a message back.
     SendBack {
         /// Who waits.

@@ -52,7 +52,7 @@ impl Core {
             };
             delivering += 1;
             let then = AfterAppend::Delayed { level, offset: unit.offset, topic: Arc::clone(&message.topic) };
-            actions.push(Action::Append { messages: Append { messages: vec![message] }, then });
+            actions.push(Action::Append { messages: Append { messages: smallvec::smallvec![message] }, then });
         }
         self.delays.read_done(level, next, delivering, wait);
     }

@@ -23,7 +23,7 @@ pub enum Event {
         /// Who sent it.
         client: Client,
         /// The request.
-        command: Box<Command>,
+        command: Command,
     },
     /// A connection has ended.
     Closed(ConnectionId),

@@ -133,7 +133,7 @@ impl Bench {
     pub(super) fn send_from(&mut self, connection: u64, command: Command) -> RequestId {
         let id = RequestId(self.requests);
         self.requests += 1;
-        let event = Event::Request { id, client: client(connection), command: Box::new(command) };
+        let event = Event::Request { id, client: client(connection), command };
         self.event(event);
         id
     }
@@ -202,7 +202,7 @@ impl Bench {
     }
 
     fn append(&mut self, messages: Append, then: AfterAppend, more: &mut Vec<Action>) {
-        let result = self.store.append(vec![messages], self.now).pop().unwrap();
+        let result = self.store.append(&[messages], self.now).pop().unwrap();
         self.core.appended(self.now, self.append_takes, then, result, more);
         let mut arrivals = Vec::new();
         self.store.follow(&mut arrivals);

@@ -25,7 +25,13 @@ pub fn tags_code(tags: Option<&str>) -> i64 {
 /// (`IndexFile.indexKeyHashMethod`).
 #[must_use]
 pub fn index_key_hash(topic: &str, key: &str) -> i32 {
-    let hash = extend(extend(string_hash(topic), "#"), key);
+    index_key_hash_of(topic, [key])
+}
+
+/// The key hash of a key that consists of these parts.
+#[must_use]
+pub fn index_key_hash_of<'k>(topic: &str, parts: impl IntoIterator<Item = &'k str>) -> i32 {
+    let hash = parts.into_iter().fold(extend(string_hash(topic), "#"), extend);
     hash.checked_abs().unwrap_or(0)
 }
 

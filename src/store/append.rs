@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
 
 use super::consume_queue::Queue;
 use super::error::{AppendError, Error};
@@ -81,7 +82,7 @@ impl NewMessage {
 #[derive(Clone, Debug)]
 pub struct Append {
     /// Messages; those of one queue get consecutive numbers, all lie in one file.
-    pub messages: Vec<NewMessage>,
+    pub messages: SmallVec<[NewMessage; 1]>,
 }
 
 /// Where an [`Append`] went.
@@ -90,7 +91,7 @@ pub struct Appended {
     /// Number of the first message in its queue.
     pub queue_offset: QueueOffset,
     /// Where each record starts.
-    pub physical: Vec<PhysicalOffset>,
+    pub physical: SmallVec<[PhysicalOffset; 1]>,
     /// End of the last record: durable once the log is flushed up to here.
     pub end: PhysicalOffset,
     /// Store time of all its records.
@@ -178,6 +179,8 @@ impl Writer {
     pub(super) fn append(&mut self, batch: &[Append], now: Millis) -> Outcome {
         let mut outcome = Outcome { results: Vec::with_capacity(batch.len()), chunks: Vec::new(), failure: None };
         outcome.failure = self.erase_leftover().err();
+        let records = batch.iter().flat_map(|append| &append.messages);
+        self.buffer.reserve(records.map(|message| record::size_of(&message.as_record())).sum());
         let mut draft = Draft::default();
         for append in batch {
             let size = match self.check(append) {
@@ -262,7 +265,7 @@ impl Writer {
     }
 
     fn encode(&mut self, append: &Append, now: Millis, draft: &mut Draft) -> Appended {
-        let mut physical = Vec::with_capacity(append.messages.len());
+        let mut physical = SmallVec::with_capacity(append.messages.len());
         let mut first = QueueOffset(0);
         for message in &append.messages {
             let mut offset = QueueOffset(0);
@@ -318,7 +321,7 @@ impl Writer {
         let base = self.shared.log.base_of(start);
         let file = self.file_at(base)?;
         let within = (start.0 - base).unsigned_abs();
-        file.write_all_at(within, bytes).map_err(Error::io("write", &self.shared.log.path_of(base)))
+        file.write_all_at(within, bytes).map_err(|error| Error::io("write", &self.shared.log.path_of(base))(error))
     }
 
     fn file_at(&mut self, base: i64) -> Result<Arc<dyn File>, Error> {

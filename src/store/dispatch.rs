@@ -150,5 +150,5 @@ fn keys(record: &RecordView<'_>, labels: &Labels<'_>) -> impl Iterator<Item = Ke
 
 /// The index hash of `topic#T#tag`.
 pub(super) fn tag_hash(topic: &str, tag: &str) -> i32 {
-    java_hash::index_key_hash(topic, &format!("{TAG_INDEX}#{tag}"))
+    java_hash::index_key_hash_of(topic, [TAG_INDEX, "#", tag])
 }

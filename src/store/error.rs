@@ -65,8 +65,7 @@ pub enum Error {
 
 impl Error {
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-        let path = path.to_owned();
-        move |source| Error::Io { action, path, source }
+        move |source| Error::Io { action, path: path.to_owned(), source }
     }
 
     /// Whether the disk was full: the one failure that may go away by itself.

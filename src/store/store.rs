@@ -80,11 +80,11 @@ impl Store {
     ///
     /// One result per [`Append`], in order. With SYNC_FLUSH a producer is answered when [`Event::Flushed`] has reached
     /// [`Appended::end`].
-    pub fn append(&mut self, batch: Vec<Append>, now: Millis) -> Vec<Result<Appended, AppendError>> {
+    pub fn append(&mut self, batch: &[Append], now: Millis) -> Vec<Result<Appended, AppendError>> {
         if let Some(refusal) = self.refusal() {
             return batch.iter().map(|_| Err(refusal.clone())).collect();
         }
-        let outcome = self.writer.append(&batch, now);
+        let outcome = self.writer.append(batch, now);
         for chunk in outcome.chunks {
             self.follow.keep(chunk);
         }

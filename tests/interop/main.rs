@@ -21,6 +21,8 @@ mod consume;
 mod go;
 mod java_namesrv;
 mod order;
+#[path = "../../examples/support/ports.rs"]
+mod ports;
 mod retry;
 mod run;
 mod send;

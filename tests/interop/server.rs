@@ -1,10 +1,9 @@
 //! The servers under test: our container, or Java's NameServer and brokers with the same names and ports.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{Read, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::ports;
 use crate::run::{Killed, jvm, tail};
 use crate::toolchain::Java;
 
@@ -251,22 +251,9 @@ pub fn shared(java: &Java) -> Arc<Server> {
     })
 }
 
-/// A port that is free together with its neighbours at the given distances. Ports below the ephemeral range, because a
-/// port found by binding port 0 may be taken by any outgoing connection before the server binds it.
+/// A port that is free together with its neighbours at the given distances.
 pub fn free_ports(distances: &[i32]) -> u16 {
-    static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let start = std::process::id() % 16_000;
-    for step in 0..16_000 {
-        let port = u16::try_from(12_000 + (start + 7 * step) % 16_000).unwrap();
-        let ports: Vec<u16> = distances.iter().map(|d| u16::try_from(i32::from(port) + d).unwrap()).collect();
-        let free = |port: &u16| !taken.contains(port) && TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok();
-        if ports.iter().all(free) {
-            taken.extend(ports);
-            return port;
-        }
-    }
-    panic!("no free ports at distances {distances:?}");
+    ports::claim(distances)
 }
 
 fn http_ok(port: u16, path: &str) -> bool {

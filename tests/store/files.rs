@@ -119,6 +119,43 @@ fn a_file_lost_among_those_that_were_never_durable_costs_no_older_ones() {
 }
 
 #[test]
+fn index_items_of_an_earlier_life_are_not_taken_for_good_ones() {
+    let mut world = World::new(12, FlushDiskType::Async);
+    for _ in 0..10 {
+        world.append_one("t", 0, 100).unwrap();
+    }
+    world.now += 60_000;
+    world.settle();
+    let durable = world.store().written().0.unsigned_abs();
+    for _ in 0..16 {
+        world.append_one("t", 0, 10).unwrap();
+    }
+    world.now += 5_000;
+    world.settle();
+    world.crash(Crash::Process);
+    // As after a power failure that kept the new items of the index and lost the messages they point to.
+    let log = world.disk.open(&path("commitlog/00000000000000000000"), OpenMode::Existing).unwrap();
+    log.zero(durable, SEGMENT - durable).unwrap();
+    world.open();
+    world.accept_end();
+    assert_eq!(world.model.len(), 10);
+    // The log grows past what those items point to, with fewer keys.
+    world.append_one("t", 0, 3_000).unwrap();
+    world.now += 60_000;
+    world.settle();
+    let items = |world: &World| -> Vec<i32> {
+        let files = world.disk.list(&path("index")).unwrap();
+        files.iter().map(|file| int(&world.disk.content(&path(&format!("index/{}", file.name))).unwrap(), 36)).collect()
+    };
+    let before = items(&world);
+    world.crash(Crash::Process);
+    world.open();
+    world.accept_end();
+    assert_eq!(items(&world), before);
+    world.check_keys();
+}
+
+#[test]
 fn the_mark_of_a_running_broker_goes_only_after_everything_is_in_the_queues() {
     let mut world = filled(FlushDiskType::Sync);
     assert_eq!(world.disk.content(&path("abort")), Some(std::process::id().to_string().into_bytes()));

@@ -140,10 +140,10 @@ fn half_messages_have_no_place_in_a_queue() {
     let mut half = message("t", 0, b"half", "");
     half.sys_flag = 4;
     let appended = world.store().append(
-        vec![
-            mqcontainer::store::Append { messages: vec![message("t", 0, b"1", "")] },
-            mqcontainer::store::Append { messages: vec![half] },
-            mqcontainer::store::Append { messages: vec![message("t", 0, b"2", "")] },
+        &[
+            mqcontainer::store::Append { messages: vec![message("t", 0, b"1", "")].into() },
+            mqcontainer::store::Append { messages: vec![half].into() },
+            mqcontainer::store::Append { messages: vec![message("t", 0, b"2", "")].into() },
         ],
         Millis(1),
     );

@@ -170,9 +170,10 @@ impl World {
 
     /// Appends batches as the model's messages.
     pub fn append(&mut self, batches: Vec<Vec<NewMessage>>) -> Vec<Result<Appended, AppendError>> {
-        let appends: Vec<Append> = batches.iter().map(|messages| Append { messages: messages.clone() }).collect();
+        let appends: Vec<Append> =
+            batches.iter().map(|messages| Append { messages: messages.clone().into() }).collect();
         let now = Millis(self.now);
-        let results = self.store().append(appends, now);
+        let results = self.store().append(&appends, now);
         assert_eq!(results.len(), batches.len(), "one answer each");
         for (batch, result) in batches.iter().zip(&results) {
             let Ok(appended) = result else { continue };

@@ -19,10 +19,10 @@ impl Actor {
         let mut actions = Vec::new();
         let now = self.now();
         self.parts.core.handle(now, Event::Stopping, &mut actions);
-        self.settle(actions);
+        self.settle(&mut actions);
         self.parts.store.drain();
         loop {
-            self.settle(Vec::new());
+            self.settle(&mut Vec::new());
             if self.under_way == 0 && self.jobs.is_empty() && self.parts.store.is_drained() {
                 break;
             }

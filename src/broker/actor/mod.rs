@@ -23,7 +23,7 @@ use crate::env::{Env, Job, Share};
 use crate::protocol::command::Command;
 use crate::protocol::ids::Millis;
 use crate::remoting::{Connection, ConnectionId, ReplySlot, Request};
-use crate::store::{JobDone, Read, Store};
+use crate::store::{Append, JobDone, Read, Store};
 
 use super::action::{Action, AfterAppend, Announcement, Cleaning, RequestId};
 use super::core::{Client, Core};
@@ -73,6 +73,7 @@ pub(super) struct Actor {
     pub(super) slots: HashMap<RequestId, ReplySlot>,
     pub(super) connections: HashMap<ConnectionId, Connection>,
     next_request: u64,
+    scratch: Scratch,
     /// Jobs that the pool did not take yet.
     jobs: VecDeque<Job>,
     /// Jobs and file writes under way.
@@ -82,6 +83,15 @@ pub(super) struct Actor {
     day_known: Millis,
 }
 
+/// Lists of one turn, empty between turns: a turn with few requests should not cost more allocations than requests.
+#[derive(Default)]
+struct Scratch {
+    actions: Vec<Action>,
+    spare: Vec<Action>,
+    appends: Vec<Append>,
+    thens: Vec<AfterAppend>,
+}
+
 impl Actor {
     pub(super) fn new(parts: Parts) -> Actor {
         Actor {
@@ -89,6 +99,7 @@ impl Actor {
             slots: HashMap::new(),
             connections: HashMap::new(),
             next_request: 0,
+            scratch: Scratch::default(),
             jobs: VecDeque::new(),
             under_way: 0,
             failed: None,
@@ -101,7 +112,7 @@ impl Actor {
     pub(super) async fn run(mut self) -> Exit {
         let mut requests = Vec::with_capacity(BATCH_MAX);
         let mut results = Vec::with_capacity(BATCH_MAX);
-        self.settle(Vec::new());
+        self.settle(&mut Vec::new());
         // Kept over many turns, because setting a timer costs more than a wake-up too many.
         let mut alarm = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
         let mut rings_at = None;
@@ -160,7 +171,7 @@ impl Actor {
         }
         let now = self.now();
         let taken = self.parts.env.clock.monotonic();
-        let mut actions = Vec::new();
+        let mut actions = std::mem::take(&mut self.scratch.actions);
         for result in results.drain(..) {
             self.inbound(now, result, &mut actions);
         }
@@ -172,7 +183,8 @@ impl Actor {
             }
             self.request(now, request, &mut actions);
         }
-        self.settle(actions);
+        self.settle(&mut actions);
+        self.scratch.actions = actions;
         if count > 0 {
             stages.requests.size(count);
             stages.turn.time(self.parts.env.clock.monotonic().saturating_sub(taken));
@@ -185,8 +197,7 @@ impl Actor {
         let client = Client { connection: request.connection.id(), remote: request.connection.remote() };
         self.connections.entry(client.connection).or_insert(request.connection);
         self.slots.insert(id, request.reply);
-        let command = Box::new(request.command);
-        self.parts.core.handle(now, Event::Request { id, client, command }, actions);
+        self.parts.core.handle(now, Event::Request { id, client, command: request.command }, actions);
     }
 
     fn inbound(&mut self, now: Millis, inbound: Inbound, actions: &mut Vec<Action>) {
@@ -229,16 +240,16 @@ impl Actor {
     }
 
     /// Carries out actions until none is left, then what time and the store want.
-    fn settle(&mut self, mut actions: Vec<Action>) {
+    fn settle(&mut self, actions: &mut Vec<Action>) {
         let now = self.now();
-        self.carry_out(now, &mut actions);
-        self.follow(now, &mut actions);
-        self.carry_out(now, &mut actions);
+        self.carry_out(now, actions);
+        self.follow(now, actions);
+        self.carry_out(now, actions);
         let day = self.day(now);
-        self.parts.core.upkeep(now, day, &mut actions);
-        self.carry_out(now, &mut actions);
-        self.follow(now, &mut actions);
-        self.carry_out(now, &mut actions);
+        self.parts.core.upkeep(now, day, actions);
+        self.carry_out(now, actions);
+        self.follow(now, actions);
+        self.carry_out(now, actions);
         for job in self.parts.store.jobs(now) {
             self.jobs.push_back(self.pool_job(job));
         }
@@ -247,9 +258,10 @@ impl Actor {
 
     fn carry_out(&mut self, now: Millis, actions: &mut Vec<Action>) {
         while !actions.is_empty() {
-            let mut batch = Vec::new();
-            let mut thens = Vec::new();
-            for action in std::mem::take(actions) {
+            let mut current = std::mem::replace(actions, std::mem::take(&mut self.scratch.spare));
+            let mut batch = std::mem::take(&mut self.scratch.appends);
+            let mut thens = std::mem::take(&mut self.scratch.thens);
+            for action in current.drain(..) {
                 match action {
                     Action::Append { messages, then } => {
                         batch.push(messages);
@@ -258,26 +270,23 @@ impl Actor {
                     action => self.act(action),
                 }
             }
+            self.scratch.spare = current;
             if !batch.is_empty() {
-                self.append(now, batch, thens, actions);
+                self.append(now, &batch, &mut thens, actions);
+                batch.clear();
             }
+            (self.scratch.appends, self.scratch.thens) = (batch, thens);
         }
     }
 
-    fn append(
-        &mut self,
-        now: Millis,
-        batch: Vec<crate::store::Append>,
-        thens: Vec<AfterAppend>,
-        actions: &mut Vec<Action>,
-    ) {
+    fn append(&mut self, now: Millis, batch: &[Append], thens: &mut Vec<AfterAppend>, actions: &mut Vec<Action>) {
         let began = self.parts.env.clock.monotonic();
         let results = self.parts.store.append(batch, now);
         let took = self.parts.env.clock.monotonic().saturating_sub(began);
         self.parts.stages.append.time(took);
         self.parts.stages.appends.size(results.len());
         assert_eq!(results.len(), thens.len(), "one result for each append");
-        for (then, result) in thens.into_iter().zip(results) {
+        for (then, result) in thens.drain(..).zip(results) {
             self.parts.core.appended(now, took, then, result, actions);
         }
     }
@@ -357,7 +366,7 @@ impl Actor {
                 let now = self.now();
                 self.connections.remove(&connection.id());
                 self.parts.core.handle(now, Event::Closed(connection.id()), &mut actions);
-                self.settle(actions);
+                self.settle(&mut actions);
             }
         }
     }

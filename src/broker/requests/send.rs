@@ -9,6 +9,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::broker::action::{Action, AfterAppend, RequestId};
 use crate::broker::core::{Client, Core};
 use crate::broker::error::Error;
@@ -70,7 +72,7 @@ impl Core {
         } else {
             self.single(now, &header, to, client, command, topic, &config)?
         };
-        actions.push(Action::Append { messages, then: AfterAppend::Send(Box::new(sent)) });
+        actions.push(Action::Append { messages, then: AfterAppend::Send(sent) });
         Ok(())
     }
 
@@ -172,7 +174,7 @@ impl Core {
             body: command.body.to_bytes(),
         };
         let sent = Sent { to, topic, kind, queue: asked, unique_key: Some(unique_key), wait };
-        Ok((Append { messages: vec![message] }, sent))
+        Ok((Append { messages: smallvec![message] }, sent))
     }
 
     /// What the broker adds to every message and takes away; returns the message's unique key.
@@ -263,7 +265,7 @@ impl Core {
         let queue = if header.queue_id.0 < 0 { self.next_queue(config.write_queue_nums) } else { header.queue_id };
         let body = command.body.to_bytes();
         let sys_flag = sys_flag_of(header, config);
-        let mut messages = Vec::new();
+        let mut messages = SmallVec::new();
         for element in batch::messages(&body) {
             let element = element.map_err(|error| Error::MessageIllegal { reason: error.to_string() })?;
             messages.push(NewMessage {

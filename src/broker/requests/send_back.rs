@@ -126,7 +126,7 @@ impl Core {
         };
         let then =
             AfterAppend::SendBack { to: send_back.to, group: Arc::clone(&send_back.group), topic: original, dead };
-        actions.push(Action::Append { messages: Append { messages: vec![copy] }, then });
+        actions.push(Action::Append { messages: Append { messages: smallvec::smallvec![copy] }, then });
         Ok(())
     }
 }

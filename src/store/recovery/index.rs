@@ -92,6 +92,10 @@ fn cut(index: &Index, file: &dyn File, old: Header, durable: PhysicalOffset) -> 
         let slots: Vec<u8> = newest_of_slot.iter().flat_map(|number| number.to_be_bytes()).collect();
         file.write_all_at(Header::BYTES as u64, &slots)?;
         file.write_all_at(0, &header.to_bytes())?;
+        // Items of an earlier life would be taken for good ones once the log has grown past what they point to. The next settle
+        // makes this durable before the checkpoint moves.
+        let rest = index.item_at(header.count);
+        file.zero(rest, index.file_bytes() - rest)?;
     }
     Ok(header)
 }
