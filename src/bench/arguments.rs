@@ -1,6 +1,7 @@
 //! What the user asks for: options of the command line, and the same checked.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -92,6 +93,9 @@ pub(super) struct SendArguments {
     /// Requests in flight on each connection, in mode async
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(super) inflight: Option<u32>,
+    /// Topics NAME-0 .. NAME-(N-1) instead of NAME alone; requests go to all their queues in turn
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) topics: u32,
     /// Messages a second of all connections together, open loop
     #[arg(long, value_name = "MESSAGES")]
     pub(super) rate: Option<f64>,
@@ -186,6 +190,15 @@ impl SendArguments {
     /// What requests look like.
     pub(super) fn shape(&self) -> Shape {
         Shape { queues: self.shared.queues, batch: self.batch, sizes: self.size, send_time: self.send_time }
+    }
+
+    /// Names of the topics.
+    pub(super) fn topics(&self) -> Vec<Arc<str>> {
+        let name = self.shared.topic.as_str();
+        match self.topics {
+            1 => vec![name.into()],
+            topics => (0..topics).map(|number| format!("{name}-{number}").into()).collect(),
+        }
     }
 
     /// Requests to make, if they are counted.

@@ -1,6 +1,7 @@
 //! The cluster behind a NameServer: which queues there are, and the requests every client makes.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use super::Error;
@@ -24,12 +25,15 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const ROUTE_WAIT: Duration = Duration::from_secs(30);
 /// Between two looks at the route.
 const ROUTE_POLL: Duration = Duration::from_millis(200);
+/// Calls that a connection must have room for besides the lanes': topics are looked up and created so many at a time.
+pub(super) const CALLS_BESIDE: usize = 256;
 /// Java: `heartbeatBrokerInterval`.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 
 /// One queue of a topic on a master.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
+    pub(super) topic: Arc<str>,
     /// Name of the broker.
     pub(super) broker: Arc<str>,
     /// Where it listens.
@@ -65,25 +69,75 @@ impl Cluster {
         Cluster { env: env.clone(), owner, clients, lanes: env.tasks.child(), namesrvs }
     }
 
-    /// The queues of the topic, which is created on every master when nobody has it.
-    pub(super) async fn targets(&self, shared: &Shared, access: Access) -> Result<Vec<Target>, Error> {
+    /// The queues of the topics, first all with the lowest number; topics that nobody has are created on every master.
+    pub(super) async fn targets(
+        &self,
+        shared: &Shared,
+        topics: &[Arc<str>],
+        access: Access,
+    ) -> Result<Vec<Target>, Error> {
+        let known = self.each(topics, async |topic| Ok(self.route(topic).await?.is_some())).await?;
+        let those = |wanted| move |(topic, known): (&Arc<str>, &bool)| (*known == wanted).then(|| Arc::clone(topic));
+        let old: Vec<Arc<str>> = topics.iter().zip(&known).filter_map(those(true)).collect();
+        let new: Vec<Arc<str>> = topics.iter().zip(&known).filter_map(those(false)).collect();
+        let mut found = self.each(&old, async |topic| self.queues(shared, topic, access, None).await).await?;
+        if !new.is_empty() {
+            let masters = self.masters(shared).await?;
+            self.each(&new, async |topic| self.create_topic(shared, topic, &masters).await).await?;
+            let masters = Some(masters.len());
+            found.extend(self.each(&new, async |topic| self.queues(shared, topic, access, masters).await).await?);
+        }
+        let mut found: Vec<Target> = found.into_iter().flatten().collect();
+        found.sort_by_key(|target| target.queue);
+        Ok(found)
+    }
+
+    /// Asks for every topic, [`CALLS_BESIDE`] at a time.
+    async fn each<T>(
+        &self,
+        topics: &[Arc<str>],
+        ask: impl AsyncFn(&Arc<str>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let mut results = Vec::with_capacity(topics.len());
+        for some in topics.chunks(CALLS_BESIDE) {
+            let mut waiting: Vec<_> = some.iter().map(|topic| (Box::pin(ask(topic)), None)).collect();
+            std::future::poll_fn(|context| {
+                for (call, result) in waiting.iter_mut().filter(|(_, result)| result.is_none()) {
+                    if let Poll::Ready(done) = call.as_mut().poll(context) {
+                        *result = Some(done);
+                    }
+                }
+                if waiting.iter().all(|(_, result)| result.is_some()) { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+            for (_, result) in waiting {
+                results.extend(result.transpose()?);
+            }
+        }
+        Ok(results)
+    }
+
+    /// The queues of a topic; those of a new one as soon as so many masters have it, for its route grows broker by broker.
+    async fn queues(
+        &self,
+        shared: &Shared,
+        topic: &Arc<str>,
+        access: Access,
+        masters: Option<usize>,
+    ) -> Result<Vec<Target>, Error> {
         let began = self.env.clock.monotonic();
-        let mut created = None;
+        let wait = if masters.is_some() { ROUTE_WAIT } else { Duration::ZERO };
         loop {
-            let route = self.route(&shared.topic).await?;
-            let mut found = route.as_ref().map(|route| targets(route, access)).unwrap_or_default();
+            let route = self.route(topic).await?;
+            let mut found = route.map(|route| targets(topic, &route, access)).unwrap_or_default();
             found.retain(|target| shared.broker.as_deref().is_none_or(|name| *target.broker == *name));
-            // The route to a new topic grows broker by broker.
-            if !found.is_empty() && addresses(&found).len() >= created.unwrap_or(1) {
+            if !found.is_empty() && addresses(&found).len() >= masters.unwrap_or(1) {
                 return Ok(found);
             }
-            if route.is_none() && created.is_none() {
-                created = Some(self.create_topic(shared).await?);
-            }
-            if self.env.clock.monotonic().saturating_sub(began) > ROUTE_WAIT || (route.is_some() && created.is_none()) {
+            if self.env.clock.monotonic().saturating_sub(began) >= wait {
                 let access = if access == Access::Write { "writable" } else { "readable" };
-                let (topic, namesrv) = (shared.topic.clone(), self.namesrvs.join(";"));
-                return Err(Error::NoQueue { topic, access, namesrv, waited_s: ROUTE_WAIT.as_secs() });
+                let namesrv = self.namesrvs.join(";");
+                return Err(Error::NoQueue { topic: topic.to_string(), access, namesrv, waited_s: wait.as_secs() });
             }
             tokio::time::sleep(ROUTE_POLL).await;
         }
@@ -102,21 +156,26 @@ impl Cluster {
         }
     }
 
-    /// On all masters that are to have it; returns how many.
-    async fn create_topic(&self, shared: &Shared) -> Result<usize, Error> {
+    /// Addresses of the masters that are to have new topics.
+    async fn masters(&self, shared: &Shared) -> Result<Vec<String>, Error> {
         let what = "brokers of the cluster";
         let command = Command { code: request::GET_BROKER_CLUSTER_INFO, ..Command::default() };
         let (namesrv, answer) = self.ask_namesrv(what, command).await?;
         let info: ClusterInfo = decode(what, namesrv, &successful(what, namesrv, answer)?)?;
         let wanted = |data: &&BrokerData| shared.broker.as_ref().is_none_or(|name| *name == data.broker_name);
-        let masters: Vec<&str> = info.broker_addr_table.values().filter(wanted).filter_map(master).collect();
+        let brokers = info.broker_addr_table.values().filter(wanted);
+        let masters: Vec<String> = brokers.filter_map(master).map(str::to_owned).collect();
         if masters.is_empty() {
             return Err(Error::NoBroker { namesrv: namesrv.to_owned() });
         }
-        for master in &masters {
+        Ok(masters)
+    }
+
+    async fn create_topic(&self, shared: &Shared, topic: &str, masters: &[String]) -> Result<(), Error> {
+        for master in masters {
             let mut command = Command { code: request::UPDATE_AND_CREATE_TOPIC, ..Command::default() };
             let header = CreateTopicRequest {
-                topic: &shared.topic,
+                topic,
                 default_topic: Some("TBW102"),
                 read_queue_nums: shared.queues,
                 write_queue_nums: shared.queues,
@@ -130,7 +189,7 @@ impl Cluster {
             header.encode(&mut command.ext);
             self.ask("creating the topic", master, command).await?;
         }
-        Ok(masters.len())
+        Ok(())
     }
 
     /// Asks one after the other until one answers, whatever it answers.
@@ -243,7 +302,7 @@ fn addresses(targets: &[Target]) -> Vec<Arc<str>> {
 }
 
 /// Queue by queue and within that broker by broker, so that neighbours in the list are on different brokers.
-fn targets(route: &TopicRouteData, access: Access) -> Vec<Target> {
+fn targets(topic: &Arc<str>, route: &TopicRouteData, access: Access) -> Vec<Target> {
     let mut targets = Vec::new();
     for data in &route.queue_datas {
         let (allowed, queues) = match access {
@@ -254,6 +313,7 @@ fn targets(route: &TopicRouteData, access: Access) -> Vec<Target> {
         let Some(address) = broker.and_then(master).filter(|_| allowed) else { continue };
         let (broker, address): (Arc<str>, Arc<str>) = (data.broker_name.as_str().into(), address.into());
         targets.extend((0..queues).map(|queue| Target {
+            topic: Arc::clone(topic),
             broker: Arc::clone(&broker),
             address: Arc::clone(&address),
             queue: QueueId(queue),
@@ -316,7 +376,7 @@ mod tests {
             ..TopicRouteData::default()
         };
         let check = |access, expected: &[(&str, i32)]| {
-            let found = targets(&route, access);
+            let found = targets(&"T".into(), &route, access);
             let found: Vec<_> = found.iter().map(|target| (&*target.address, target.queue.0)).collect();
             assert_eq!(found, expected);
         };
@@ -331,6 +391,9 @@ mod tests {
             queue_datas: vec![queues("a", 4, 1, 1)],
             ..TopicRouteData::default()
         };
-        assert_eq!((targets(&route, Access::Write).len(), targets(&route, Access::Read).len()), (0, 1));
+        assert_eq!(
+            (targets(&"T".into(), &route, Access::Write).len(), targets(&"T".into(), &route, Access::Read).len()),
+            (0, 1)
+        );
     }
 }

@@ -50,7 +50,7 @@ struct Lane {
 pub(super) async fn start(arguments: &ConsumeArguments, env: &Env) -> Result<Load, Error> {
     let shared = &arguments.shared;
     let cluster = Cluster::new(shared, 1024, env);
-    let targets = cluster.targets(shared, Access::Read).await?;
+    let targets = cluster.targets(shared, &[shared.topic.as_str().into()], Access::Read).await?;
     let role =
         Role::Consumer { run: env.entropy.next_u64(), group: arguments.group.clone(), topic: shared.topic.clone() };
     cluster.keep_alive(&targets, &role).await?;

@@ -17,7 +17,6 @@ const DEFAULT_TOPIC: &str = "TBW102";
 /// Makes requests. Bodies are slices of one block of random bytes: nothing is compressible, nothing is copied.
 #[derive(Debug)]
 pub(super) struct Composer {
-    topic: String,
     group: String,
     shape: Shape,
     block: Bytes,
@@ -51,10 +50,10 @@ pub(super) struct Moment {
 }
 
 impl Composer {
-    pub(super) fn new(topic: &str, group: &str, shape: Shape, run: u64) -> Composer {
+    pub(super) fn new(group: &str, shape: Shape, run: u64) -> Composer {
         let sizes = shape.sizes;
         let block: Vec<u8> = (0..sizes.max.div_ceil(8) as u64).flat_map(|word| mix(run ^ word).to_le_bytes()).collect();
-        Composer { topic: topic.to_owned(), group: group.to_owned(), shape, block: block.into(), run }
+        Composer { group: group.to_owned(), shape, block: block.into(), run }
     }
 
     /// Messages in one request.
@@ -92,7 +91,7 @@ impl Composer {
         let mut command = Command { code, body: body.into(), ..Command::default() };
         let header = SendRequest {
             producer_group: &self.group,
-            topic: &self.topic,
+            topic: &target.topic,
             default_topic: DEFAULT_TOPIC,
             default_topic_queue_nums: self.shape.queues,
             queue_id: target.queue,
@@ -136,12 +135,12 @@ mod tests {
     use crate::protocol::ids::QueueId;
 
     fn target() -> Target {
-        Target { broker: "broker-a".into(), address: "127.0.0.1:1".into(), queue: QueueId(3) }
+        Target { topic: "T".into(), broker: "broker-a".into(), address: "127.0.0.1:1".into(), queue: QueueId(3) }
     }
 
     fn composer(batch: u32, min: usize, max: usize) -> Composer {
         let shape = Shape { queues: 4, batch, sizes: Sizes { min, max }, send_time: false };
-        Composer::new("T", "G", shape, 7)
+        Composer::new("G", shape, 7)
     }
 
     const NOW: Moment = Moment { born: Millis(9), due_us: 8_765 };

@@ -17,6 +17,9 @@ use crate::protocol::codes::response_name;
 use crate::protocol::command::Command;
 use crate::remoting::{CallError, PushError};
 
+/// Queues named in the report.
+const TARGETS_NAMED_MAX: usize = 64;
+
 /// Load that runs.
 pub(super) struct Load {
     pub(super) cluster: Cluster,
@@ -132,8 +135,11 @@ fn shared_settings(shared: &Shared) -> Settings {
     }
 }
 
+/// The first of them: ten thousand topics have forty thousand.
 fn names(targets: &[Target]) -> Vec<String> {
-    targets.iter().map(|target| format!("{} {} queue {}", target.broker, target.address, target.queue)).collect()
+    let name =
+        |target: &Target| format!("{} {} {} queue {}", target.broker, target.address, target.topic, target.queue);
+    targets.iter().take(TARGETS_NAMED_MAX).map(name).collect()
 }
 
 fn date(clock: &dyn Clock) -> String {

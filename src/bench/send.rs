@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Error;
 use super::arguments::{Mode, SendArguments};
-use super::cluster::{Access, Cluster, Role, Target};
+use super::cluster::{self, Access, Cluster, Role, Target};
 use super::finish::Finish;
 use super::interval::Recorders;
 use super::message::{Composer, Moment};
@@ -51,8 +51,8 @@ pub(super) async fn start(arguments: &SendArguments, env: &Env) -> Result<Load, 
     arguments.check_size()?;
     let lanes = arguments.lanes_per_connection()?;
     let rate = arguments.request_rate()?;
-    let cluster = Cluster::new(shared, lanes as usize + 16, env);
-    let targets = cluster.targets(shared, Access::Write).await?;
+    let cluster = Cluster::new(shared, lanes as usize + cluster::CALLS_BESIDE, env);
+    let targets = cluster.targets(shared, &arguments.topics(), Access::Write).await?;
     let run = env.entropy.next_u64();
     let role = Role::Producer { run, group: "bench-producer".into() };
     cluster.keep_alive(&targets, &role).await?;
@@ -61,7 +61,7 @@ pub(super) async fn start(arguments: &SendArguments, env: &Env) -> Result<Load, 
     let work = Arc::new(Work {
         env: env.clone(),
         lanes: cluster.lanes.clone(),
-        composer: Composer::new(&shared.topic, "bench-producer", arguments.shape(), run),
+        composer: Composer::new("bench-producer", arguments.shape(), run),
         targets: targets.clone(),
         schedule: Schedule::new(rate),
         recorders: Arc::clone(&recorders),
