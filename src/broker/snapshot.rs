@@ -17,11 +17,18 @@ use crate::store::{Patience, Usage};
 use super::core::Core;
 pub use super::creations::{CREATION_MILLIS_BOUNDS, Creation, CreationTimes};
 use super::state::clients::Members;
-pub use super::state::stats::{MessageKind, PUT_MILLIS_BOUNDS, PutLatency, SIZE_BOUNDS, Sizes};
+use super::state::stats::KindCounts;
+pub use super::state::stats::{
+    MessageKind, PAIRS_SHOWN_MAX, PUT_MILLIS_BOUNDS, PutLatency, SIZE_BOUNDS, Sizes, TOPICS_SHOWN_MAX,
+};
 
 /// Store times looked up for one snapshot at most, so that scraping a broker of ten thousand topics does not hold it up.
 /// Queues beyond that have no part in the latencies.
 const STORE_TIMES_MAX: usize = 512;
+
+/// Topic and group of what has no series of its own, so that the page does not grow with the number of topics
+/// ([`TOPICS_SHOWN_MAX`], [`PAIRS_SHOWN_MAX`]). No topic can have this name.
+pub const OTHERS: &str = "(others)";
 
 /// Everything the process shows of one broker.
 #[derive(Clone, Debug)]
@@ -202,26 +209,29 @@ impl Core {
 
     fn incoming(&self) -> Vec<TopicCounts> {
         let mut counts = Vec::new();
+        let mut others = MessageKind::ALL.map(|_| KindCounts::default());
+        let mut add = |topic: &Arc<str>, is_system, kind, of_kind: KindCounts| {
+            if of_kind.messages > 0 {
+                let KindCounts { messages, bytes, sizes } = of_kind;
+                counts.push(TopicCounts { topic: Arc::clone(topic), kind, is_system, messages, bytes, sizes });
+            }
+        };
         for (topic, stats) in self.stats.topics() {
             for kind in MessageKind::ALL {
-                let of_kind = stats.of_kind(kind);
-                if of_kind.messages > 0 {
-                    counts.push(TopicCounts {
-                        topic: Arc::clone(topic),
-                        kind,
-                        is_system: self.is_system_topic(topic),
-                        messages: of_kind.messages,
-                        bytes: of_kind.bytes,
-                        sizes: of_kind.sizes,
-                    });
+                if stats.is_shown() {
+                    add(topic, self.is_system_topic(topic), kind, stats.of_kind(kind));
+                } else {
+                    others[kind as usize].merge(&stats.of_kind(kind));
                 }
             }
         }
+        MessageKind::ALL.into_iter().for_each(|kind| add(&OTHERS.into(), false, kind, others[kind as usize]));
         counts
     }
 
     fn outgoing(&self) -> Vec<GroupCounts> {
-        let counts = self.stats.groups().map(|(key, stats)| GroupCounts {
+        let shown = self.stats.groups().filter(|(_, stats)| stats.is_shown());
+        let counts = shown.map(|(key, stats)| GroupCounts {
             topic: Arc::clone(&key.topic),
             group: Arc::clone(&key.group),
             is_retry: topic_name::is_retry(&key.topic),
@@ -231,7 +241,30 @@ impl Core {
             sent_back: stats.send_back.total(),
             dead: stats.dead,
         });
-        counts.collect()
+        counts.chain(self.outgoing_of_others()).collect()
+    }
+
+    /// What has no series of its own, added up.
+    fn outgoing_of_others(&self) -> Option<GroupCounts> {
+        let mut others = self.stats.groups().map(|(_, stats)| stats).filter(|stats| !stats.is_shown()).peekable();
+        others.peek()?;
+        let none = GroupCounts {
+            topic: OTHERS.into(),
+            group: OTHERS.into(),
+            is_retry: false,
+            is_system: false,
+            messages: 0,
+            bytes: 0,
+            sent_back: 0,
+            dead: 0,
+        };
+        Some(others.fold(none, |sum, stats| GroupCounts {
+            messages: sum.messages + stats.get_nums.total(),
+            bytes: sum.bytes + stats.get_size.total(),
+            sent_back: sum.sent_back + stats.send_back.total(),
+            dead: sum.dead + stats.dead,
+            ..sum
+        }))
     }
 
     fn consumer_connections(&self) -> Vec<ConsumerConnections> {
@@ -258,6 +291,9 @@ impl Core {
         let mut lookups = STORE_TIMES_MAX;
         let permission = i32::from(self.config.requests.permission);
         for (name, group) in self.consumers.iter() {
+            if lags.len() >= PAIRS_SHOWN_MAX {
+                break;
+            }
             for topic in group.subscriptions.keys().filter(|topic| !topic_name::is_retry(topic)) {
                 let Some((topic, config)) = self.topics.get(topic) else { continue };
                 if config.perm & permission & (perm::READ | perm::WRITE) == 0 {

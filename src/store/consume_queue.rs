@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::protocol::ids::{Millis, PhysicalOffset, QueueId, QueueOffset};
+use crate::protocol::ids::{PhysicalOffset, QueueId, QueueOffset};
 
 /// Bytes of one unit.
 pub(super) const UNIT_BYTES: usize = 20;
@@ -20,10 +20,9 @@ pub(super) const UNIT_BYTES: usize = 20;
 /// Units that may be filled with blanks when the log itself jumps; a longer jump starts the queue anew.
 const GAP_UNITS_MAX: i64 = 1 << 20;
 
-/// A tail of so many units is written soon.
-const TAIL_UNITS_WORTHWHILE: usize = 64;
-/// A shorter one waits so long.
-const TAIL_AGE_MAX_MILLIS: i64 = 10_000;
+/// A tail of so many units is long: worth a write of its own. A shorter one waits until the queues are settled, for nothing
+/// needs it in the file before.
+const TAIL_UNITS_LONG: usize = 64;
 
 /// One entry of a consume queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,16 +96,16 @@ struct State {
     min_physical: i64,
     file_end: i64,
     tail: VecDeque<Unit>,
-    /// Since when the tail waits to be written.
-    waits_since: Millis,
     /// First unit of the oldest file; none when there is no file yet.
     first_file: Option<i64>,
     /// The offset for the next message that is appended to the log, at or above `max`.
     next: i64,
     /// Its topic was deleted; jobs that still hold it must leave its files alone.
     deleted: bool,
-    /// It is among the queues with units in memory.
-    dirty: bool,
+    /// It is on the list of queues with units in memory.
+    is_dirty: bool,
+    /// It is on the list of queues with long tails.
+    is_long: bool,
 }
 
 /// What recovery found of a queue on disk.
@@ -136,21 +135,17 @@ pub(super) struct QueueWrite {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TailsDue {
     All,
-    /// Those that are worth a write: of ten thousand topics with a message now and then, few at a time.
-    Worthwhile {
-        now: Millis,
-    },
+    /// Those that are worth a write: of ten thousand topics with a message now and then, none.
+    Long,
 }
 
-impl TailsDue {
-    fn includes(self, units: usize, waits_since: Millis) -> bool {
-        match self {
-            TailsDue::All => true,
-            TailsDue::Worthwhile { now } => {
-                units >= TAIL_UNITS_WORTHWHILE || !(0..TAIL_AGE_MAX_MILLIS).contains(&now.since(waits_since))
-            }
-        }
-    }
+/// The lists a queue must be put on, for it is not on them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Due {
+    /// Queues with units in memory.
+    pub(super) dirty: bool,
+    /// Queues with long tails.
+    pub(super) long: bool,
 }
 
 /// What became of a unit.
@@ -181,11 +176,11 @@ impl Queue {
             min_physical: found.min_physical,
             file_end: found.end,
             tail: VecDeque::new(),
-            waits_since: Millis(0),
             first_file: found.first_file,
             next: found.end,
             deleted: false,
-            dirty: false,
+            is_dirty: false,
+            is_long: false,
         };
         Queue { topic, id, serial, state: Mutex::new(state) }
     }
@@ -211,11 +206,8 @@ impl Queue {
     }
 
     /// Adds the unit of message number `offset`. With `fill_gaps`, missing units become blanks.
-    pub(super) fn push(&self, now: Millis, offset: QueueOffset, unit: Unit, fill_gaps: bool) -> Pushed {
+    pub(super) fn push(&self, offset: QueueOffset, unit: Unit, fill_gaps: bool) -> (Pushed, Due) {
         let mut state = self.lock();
-        if state.tail.is_empty() {
-            state.waits_since = now;
-        }
         let expected = state.max();
         let mut pushed = Pushed::Appended;
         if offset.0 > expected {
@@ -224,7 +216,7 @@ impl Queue {
                 // Nothing readable before it: a queue may start anywhere, its older messages were deleted.
                 state.restart(offset.0);
             } else if !fill_gaps {
-                return Pushed::Gap { expected };
+                return (Pushed::Gap { expected }, Due::default());
             } else if missing <= GAP_UNITS_MAX {
                 state.tail.extend((0..missing).map(|_| Unit::BLANK));
             } else {
@@ -240,25 +232,34 @@ impl Queue {
         }
         state.tail.push_back(unit);
         state.next = state.next.max(state.max());
-        pushed
+        (pushed, state.mark())
     }
 
-    /// Whether this is the first unit since the queue was clean.
-    pub(super) fn mark_dirty(&self) -> bool {
-        !std::mem::replace(&mut self.lock().dirty, true)
-    }
-
-    /// Whether no unit is in memory; then the queue counts as clean.
-    pub(super) fn is_clean(&self) -> bool {
+    /// The lists to put the queue on that was taken from one for nothing: a write before its own failed.
+    pub(super) fn mark_again(&self, taken: TailsDue) -> Due {
         let mut state = self.lock();
-        state.dirty = !state.tail.is_empty();
-        !state.dirty
+        match taken {
+            TailsDue::All => state.is_dirty = false,
+            TailsDue::Long => state.is_long = false,
+        }
+        state.mark()
     }
 
-    /// The units of the tail, for writing them into the file, if there are any and they are due.
+    /// The units of the tail, for writing them into the file, if there are any and they are due. The queue was taken from the
+    /// list and is put there again by the next unit.
     pub(super) fn unwritten(self: &Arc<Self>, due: TailsDue) -> Option<QueueWrite> {
-        let state = self.lock();
-        if state.tail.is_empty() || !due.includes(state.tail.len(), state.waits_since) {
+        let mut state = self.lock();
+        let wanted = match due {
+            TailsDue::All => {
+                state.is_dirty = false;
+                1
+            }
+            TailsDue::Long => {
+                state.is_long = false;
+                TAIL_UNITS_LONG
+            }
+        };
+        if state.tail.len() < wanted {
             return None;
         }
         Some(QueueWrite {
@@ -269,10 +270,13 @@ impl Queue {
         })
     }
 
-    /// The first `units` of the tail are in the file, whose units start at `file_base`.
-    pub(super) fn written(&self, now: Millis, units: usize, file_base: i64) {
+    /// The first `units` of the tail are in the file, whose units start at `file_base`. Returns how many have left memory by
+    /// this: none of a queue that was deleted meanwhile.
+    pub(super) fn written(&self, units: usize, file_base: i64) -> usize {
         let mut state = self.lock();
-        state.waits_since = now;
+        if state.deleted {
+            return 0;
+        }
         assert!(units <= state.tail.len(), "only units of the tail are written");
         state.tail.drain(..units);
         state.file_end += i64::try_from(units).unwrap_or(0);
@@ -281,6 +285,7 @@ impl Queue {
             // An idle queue keeps no buffer.
             state.tail = VecDeque::new();
         }
+        units
     }
 
     /// Its topic was deleted; returns the number of units that memory held for it.
@@ -355,6 +360,12 @@ pub(super) struct Split {
 }
 
 impl State {
+    fn mark(&mut self) -> Due {
+        let dirty = !self.tail.is_empty() && !std::mem::replace(&mut self.is_dirty, true);
+        let long = self.tail.len() >= TAIL_UNITS_LONG && !std::mem::replace(&mut self.is_long, true);
+        Due { dirty, long }
+    }
+
     fn max(&self) -> i64 {
         self.file_end + i64::try_from(self.tail.len()).unwrap_or(0)
     }

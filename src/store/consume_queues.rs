@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::consume_queue::{OnDisk, Queue, QueueWrite, UNIT_BYTES, Unit};
+use super::consume_queue::{Due, OnDisk, Queue, QueueWrite, TailsDue, UNIT_BYTES, Unit};
 use super::error::{Error, ReadError};
 use super::layout;
 use super::log::Patience;
 use super::open_files::{FileId, OpenFiles};
-use crate::env::{Disk, Entry, OpenMode};
+use crate::env::{Disk, Entry, File, OpenMode};
 use crate::protocol::ids::{PhysicalOffset, QueueId};
 
 /// A file that was written.
@@ -40,14 +40,18 @@ pub(super) struct Queues {
     file_units: i64,
     serial: AtomicU64,
     table: RwLock<HashMap<Arc<str>, TopicQueues>>,
-    /// Queues with units in memory: of ten thousand topics few have some.
+    /// Queues with units in memory, and some whose units have left it since.
     dirty: Mutex<Vec<Arc<Queue>>>,
+    /// Queues whose tails are worth a write; each is among the dirty ones as well.
+    long: Mutex<Vec<Arc<Queue>>>,
 }
 
 impl Queues {
     pub(super) fn new(files: Arc<OpenFiles>, dir: PathBuf, file_bytes: u64) -> Queues {
         let file_units = i64::try_from(file_bytes / UNIT_BYTES as u64).unwrap_or(i64::MAX).max(1);
-        Queues { files, dir, file_units, serial: AtomicU64::new(0), table: RwLock::default(), dirty: Mutex::default() }
+        let serial = AtomicU64::new(0);
+        let (table, dirty, long) = (RwLock::default(), Mutex::default(), Mutex::default());
+        Queues { files, dir, file_units, serial, table, dirty, long }
     }
 
     pub(super) fn get(&self, topic: &str, queue: QueueId) -> Option<Arc<Queue>> {
@@ -81,26 +85,52 @@ impl Queues {
         removed.map(|queues| queues.into_values().collect()).unwrap_or_default()
     }
 
-    /// Notes that a queue has units in memory.
-    pub(super) fn add_dirty(&self, queue: &Arc<Queue>) {
-        if queue.mark_dirty() {
+    /// Puts a queue on the lists that it has to be on since units were added.
+    pub(super) fn list(&self, queue: &Arc<Queue>, due: Due) {
+        if due.dirty {
             self.dirty.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(queue));
+        }
+        if due.long {
+            self.long.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(queue));
         }
     }
 
-    /// The queues with units in memory.
-    pub(super) fn dirty(&self) -> Vec<Arc<Queue>> {
-        self.dirty.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Takes the queues whose units are to be written; [`Queue::unwritten`] must be asked of each.
+    pub(super) fn take_due(&self, due: TailsDue) -> Vec<Arc<Queue>> {
+        let list = match due {
+            TailsDue::All => &self.dirty,
+            TailsDue::Long => &self.long,
+        };
+        std::mem::take(&mut *list.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Units were written: queues that have none left are not dirty.
-    pub(super) fn forget_clean(&self) {
-        self.dirty.lock().unwrap_or_else(PoisonError::into_inner).retain(|queue| !queue.is_clean());
+    /// At least the number of queues with units in memory.
+    pub(super) fn dirty_max(&self) -> i64 {
+        let dirty = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
+        i64::try_from(dirty.len()).unwrap_or(i64::MAX)
+    }
+
+    /// Whether a tail is worth a write.
+    pub(super) fn has_long(&self) -> bool {
+        !self.long.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Units that are not in files, of all queues.
+    pub(super) fn units_in_memory(&self) -> usize {
+        let dirty = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
+        dirty.iter().map(|queue| queue.tail_len()).sum()
+    }
+
+    /// Numbers of messages that queues have counted, added up.
+    pub(super) fn messages(&self) -> i64 {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.values().flat_map(BTreeMap::values).map(|queue| queue.range().max.0).sum()
     }
 
     /// Forgets all queues.
     pub(super) fn clear(&self) {
         self.dirty.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.long.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.table.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
@@ -286,6 +316,63 @@ pub(super) fn partition_point<E>(
     Ok(low)
 }
 
+/// The same where the number is likely near `low`: it is looked for in steps that double.
+fn partition_point_near<E>(mut low: i64, high: i64, mut before: impl FnMut(i64) -> Result<bool, E>) -> Result<i64, E> {
+    let mut step = 1;
+    while low < high {
+        let probe = (low + step - 1).min(high - 1);
+        if !before(probe)? {
+            return partition_point(low, probe, before);
+        }
+        low = probe + 1;
+        step *= 2;
+    }
+    Ok(low)
+}
+
+/// Units of one queue while it is loaded, read by pages: of ten thousand topics with few messages each queue costs one read.
+/// The files do not stay open, or they would push out each other.
+struct Pages<'a> {
+    queues: &'a Queues,
+    disk: &'a dyn Disk,
+    queue: &'a Queue,
+    file: Option<(i64, Arc<dyn File>)>,
+    /// Number of the first unit of the page.
+    first: i64,
+    units: Vec<Unit>,
+}
+
+/// Units of a page; as many as fit into 4 KiB.
+const PAGE_UNITS: i64 = 4096 / UNIT_BYTES as i64;
+
+impl Pages<'_> {
+    fn unit(&mut self, at: i64) -> Result<Unit, Error> {
+        if usize::try_from(at - self.first).map_or(true, |index| index >= self.units.len()) {
+            self.read(at)?;
+        }
+        Ok(usize::try_from(at - self.first).map_or(Unit::BLANK, |index| self.units[index]))
+    }
+
+    /// Reads the page with this unit.
+    fn read(&mut self, at: i64) -> Result<(), Error> {
+        let file = self.queues.file_of(at);
+        let within = (at - file) / PAGE_UNITS * PAGE_UNITS;
+        let count = PAGE_UNITS.min(self.queues.file_units - within);
+        let path = || self.queues.path_of(self.queue, file);
+        let open = match &self.file {
+            Some((base, open)) if *base == file => Arc::clone(open),
+            _ => self.disk.open(&path(), OpenMode::Existing).map_err(|error| Error::io("open", &path())(error))?,
+        };
+        let mut bytes = vec![0; usize::try_from(count).unwrap_or(0) * UNIT_BYTES];
+        let read = open.read_exact_at(within.unsigned_abs() * UNIT_BYTES as u64, &mut bytes);
+        read.map_err(|error| Error::io("read", &path())(error))?;
+        self.file = Some((file, open));
+        self.first = file + within;
+        self.units = bytes.as_chunks::<UNIT_BYTES>().0.iter().map(Unit::from_bytes).collect();
+        Ok(())
+    }
+}
+
 /// Loading and trimming: only at start, when nobody else looks.
 impl Queues {
     /// Finds all queues. Units that point at or behind `cut` are left out: recovery adds them from the log.
@@ -336,18 +423,11 @@ impl Queues {
         first: PhysicalOffset,
     ) -> Result<(OnDisk, bool), Error> {
         let files = self.files_of(disk, queue)?;
-        let unit = |at: i64| -> Result<Unit, Error> {
-            let file = self.file_of(at);
-            match self.read_file(queue, file, at - file, 1, Patience::MayBlock) {
-                Ok(units) => Ok(units.first().copied().unwrap_or(Unit::BLANK)),
-                Err(ReadError::Failed(error)) => Err(error),
-                Err(ReadError::WouldBlock) => Ok(Unit::BLANK),
-            }
-        };
-        let good = |at: i64| unit(at).map(|unit| unit.is_written() && unit.physical < cut);
+        let mut pages = Pages { queues: self, disk, queue, file: None, first: 0, units: Vec::new() };
+        let good = |unit: Unit| unit.is_written() && unit.physical < cut;
         let mut used = files.len();
         // Of files that were never durable any may have survived a power failure, so gaps between them mean nothing.
-        while used > 0 && !good(files[used - 1])? {
+        while used > 0 && !good(pages.unit(files[used - 1])?) {
             used -= 1;
         }
         let Some(newest) = used.checked_sub(1).map(|index| files[index]) else {
@@ -355,10 +435,11 @@ impl Queues {
             return Ok((nothing, !files.is_empty()));
         };
         let oldest = self.unbroken_row(queue, &files[..used]);
-        let end = partition_point(newest, newest + self.file_units, good)?;
-        let min = partition_point(oldest, end, |at| unit(at).map(|unit| unit.is_blank() || unit.physical < first))?;
-        let min_physical = if min < end { unit(min)?.physical.0 } else { i64::MAX };
-        let more = used < files.len() || (end < newest + self.file_units && unit(end)?.is_written());
+        let end = partition_point_near(newest, newest + self.file_units, |at| pages.unit(at).map(good))?;
+        let before = |unit: Unit| unit.is_blank() || unit.physical < first;
+        let min = partition_point_near(oldest, end, |at| pages.unit(at).map(before))?;
+        let min_physical = if min < end { pages.unit(min)?.physical.0 } else { i64::MAX };
+        let more = used < files.len() || (end < newest + self.file_units && pages.unit(end)?.is_written());
         Ok((OnDisk { first_file: Some(oldest), end, min, min_physical }, more))
     }
 

@@ -87,8 +87,8 @@ fn enqueue(shared: &Shared, record: &RecordView<'_>, labels: &Labels<'_>, fill_g
         store_time: record.store_timestamp,
         size,
     };
-    let pushed = queue.push(record.store_timestamp, record.queue_offset, unit, fill_gaps);
-    shared.queues.add_dirty(&queue);
+    let (pushed, due) = queue.push(record.queue_offset, unit, fill_gaps);
+    shared.queues.list(&queue, due);
     match pushed {
         Pushed::Appended => Ok(Dispatched::Readable(arrival)),
         Pushed::Restarted => Ok(Dispatched::Restarted(arrival)),

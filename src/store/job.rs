@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
-use super::consume_queue::{Queue, TailsDue};
-use super::consume_queues::{QueueFile, TouchedFile};
+use super::consume_queue::TailsDue;
+use super::consume_queues::QueueFile;
 use super::error::{Error, ReadError};
 use super::index;
 use super::log::Patience;
@@ -55,7 +55,7 @@ pub(super) enum Work {
 }
 
 pub(super) struct WriteTails {
-    /// Which queues' units; none at all when the store has failed.
+    /// Which queues' units; none at all when the store has failed, or only keys are to be written.
     pub(super) queues: Option<TailsDue>,
     /// The gathered keys are to be written too: the name for a new index file, should one be needed.
     pub(super) index_name: Option<u64>,
@@ -92,8 +92,10 @@ pub(super) enum Done {
 
 /// What of memory is in files now; a failure leaves the rest in memory.
 pub(super) struct TailsWritten {
-    /// Queue, number of units, files.
-    pub(super) queues: Vec<(Arc<Queue>, usize, Vec<TouchedFile>)>,
+    /// Units that have left memory.
+    pub(super) units: usize,
+    /// Files that were written and are not synced yet.
+    pub(super) files: Vec<QueueFile>,
     pub(super) index: Option<index::Written>,
     /// The checkpoint that is on disk now.
     pub(super) settled: Option<Checkpoint>,
@@ -162,17 +164,14 @@ pub(super) fn sync_log(shared: &Shared, from: PhysicalOffset, to: PhysicalOffset
 
 impl WriteTails {
     pub(super) fn run(self, shared: &Shared, disk: &dyn Disk) -> TailsWritten {
-        let mut written = TailsWritten { queues: Vec::new(), index: None, settled: None, failure: None };
+        let mut written = TailsWritten { units: 0, files: Vec::new(), index: None, settled: None, failure: None };
         written.failure = self.try_run(shared, disk, &mut written).err();
         written
     }
 
     fn try_run(self, shared: &Shared, disk: &dyn Disk, written: &mut TailsWritten) -> Result<(), Error> {
-        let dirty = self.queues.map(|due| (due, shared.queues.dirty()));
-        let writes = dirty.iter().flat_map(|(due, queues)| queues.iter().filter_map(|queue| queue.unwritten(*due)));
-        for write in writes {
-            let files = shared.queues.write(disk, &write)?;
-            written.queues.push((write.queue, write.units.len(), files));
+        if let Some(due) = self.queues {
+            write_queues(shared, disk, due, written)?;
         }
         if let Some(name) = self.index_name
             && shared.index.pending() > 0
@@ -180,13 +179,32 @@ impl WriteTails {
             written.index = Some(shared.index.write(disk, name)?);
         }
         let Some(mut settle) = self.settle else { return Ok(()) };
-        for (queue, _, files) in &written.queues {
-            settle.queue_files.extend(files.iter().map(|file| QueueFile { queue: Arc::clone(queue), file: *file }));
-        }
+        settle.queue_files.extend(written.files.iter().cloned());
         settle.index_files.extend(written.index.iter().flat_map(|index| index.touched.iter().copied()));
         written.settled = Some(settle.run(shared, disk, written.index.as_ref())?);
+        written.files = Vec::new();
         Ok(())
     }
+}
+
+/// The units leave memory here and not in the owner's task, which forty thousand queues would hold up.
+fn write_queues(shared: &Shared, disk: &dyn Disk, due: TailsDue, written: &mut TailsWritten) -> Result<(), Error> {
+    let queues = shared.queues.take_due(due);
+    for (index, queue) in queues.iter().enumerate() {
+        let Some(write) = queue.unwritten(due) else { continue };
+        match shared.queues.write(disk, &write) {
+            Ok(files) => {
+                written.units += queue.written(write.units.len(), files.first().map_or(0, |file| file.unit));
+                written.files.extend(files.into_iter().map(|file| QueueFile { queue: Arc::clone(queue), file }));
+            }
+            Err(error) => {
+                // Those behind it were taken from the list, too.
+                queues[index..].iter().for_each(|queue| shared.queues.list(queue, queue.mark_again(due)));
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Settle {

@@ -213,7 +213,7 @@ impl Store {
                 self.follow.finish_read_back(None);
                 self.fail(error, &mut events);
             }
-            Done::WriteTails(written) => self.tails_written(written, now, &mut events),
+            Done::WriteTails(written) => self.tails_written(written, &mut events),
             Done::Survey(result) => {
                 self.upkeep.surveying = false;
                 match result {
@@ -284,7 +284,7 @@ impl Store {
         self.follow.forget_topic(topic, self.flush.written());
         let removed = self.shared.queues.remove(topic);
         for queue in &removed {
-            // A job that writes units of it now is not counted when it is done.
+            // Units that a job has written are not among these; it counts them itself.
             self.upkeep.tail_units -= queue.delete();
         }
         self.upkeep.unsynced_files.retain(|_, file| !file.queue.is_deleted());

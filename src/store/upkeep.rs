@@ -1,13 +1,12 @@
 //! Work behind the log: memory into files, files made durable, old files deleted. One such job runs at a time.
 //!
 //! ```text
-//!  units in memory --1 s if many, 10 s if few--> files, page cache --60 s or 1 GiB of log--> synced, checkpoint ("settle")
+//!  units in memory --1 s if a queue has many--> files, page cache --60 s or 1 GiB of log--> synced, checkpoint ("settle")
 //!  keys in memory --5 s or 64 Ki keys--------->
 //!  survey of the disk --10 s--> retention decides --> delete
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::checkpoint::{Checkpoint, Ours};
 use super::consume_queue::TailsDue;
@@ -21,15 +20,20 @@ use super::shared::{Shared, index_file_name};
 use super::store::{Event, Store};
 use crate::protocol::ids::{Millis, PhysicalOffset};
 
-/// Units in memory before dispatch waits for them to be written: 24 bytes each.
-pub(super) const TAIL_UNITS_MAX: usize = 1024 * 1024;
+/// Units in memory before dispatch waits for them to be written: 24 bytes each. From half of that on all tails are written,
+/// long or not; forty thousand busy queues then have fifty units each.
+pub(super) const TAIL_UNITS_MAX: usize = 4 * 1024 * 1024;
 /// So often the tails that are worth a write are written.
 const TAIL_INTERVAL_MILLIS: i64 = 1_000;
 /// Keys stay longer: their slots lie all over a file of 400 MB, and the more of them are written at a time, the more
 /// share a page.
 const INDEX_INTERVAL_MILLIS: i64 = 5_000;
-/// The queues are made durable after so many bytes of log, because recovery reads them all again.
-const SETTLE_BYTES_MAX: i64 = 1 << 30;
+/// The queues are made durable after so many bytes of log, because recovery reads them all again ...
+const SETTLE_BYTES_MIN: i64 = 1 << 30;
+/// ... but of many queues only when there are so many bytes for each, because each is a write and a page for the disk ...
+const SETTLE_BYTES_PER_QUEUE: i64 = 64 << 10;
+/// ... and at the latest then.
+const SETTLE_BYTES_MAX: i64 = 4 << 30;
 /// Looks at the disk that need no hour of `deleteWhen` after an operator has asked (Java: `MAX_MANUAL_DELETE_FILE_TIMES`).
 const SURVEYS_BY_HAND: u32 = 20;
 
@@ -72,10 +76,12 @@ impl Upkeep {
         unsynced_files: Vec<QueueFile>,
         unsynced_index: Vec<u64>,
     ) -> Upkeep {
+        let tail_units = shared.queues.units_in_memory();
+        let rebuilt = tail_units > 0 || !unsynced_files.is_empty();
         let mut upkeep = Upkeep {
             running: false,
             surveying: false,
-            tail_units: shared.queues.all().iter().map(|queue| queue.tail_len()).sum(),
+            tail_units,
             last_tails: now,
             last_index: now,
             last_settle: now,
@@ -83,8 +89,9 @@ impl Upkeep {
             surveys_by_hand: 0,
             queues_to_clean: false,
             checkpoint,
-            // What recovery read again should not be read a second time.
-            settle_wanted: checkpoint.queues_position < end,
+            // What recovery read again should not be read a second time; queues that somebody deleted are read again although the
+            // checkpoint says that they are durable.
+            settle_wanted: checkpoint.queues_position < end || rebuilt,
             settle_at: None,
             unsynced_files: BTreeMap::new(),
             unsynced_index: unsynced_index.into_iter().collect(),
@@ -147,7 +154,7 @@ impl Store {
 
     fn tails_due(&self, now: Millis) -> bool {
         let waited = is_over(now, self.upkeep.last_tails, TAIL_INTERVAL_MILLIS);
-        self.upkeep.tail_units > 0 && (waited || self.is_crowded()) || self.index_due(now)
+        waited && self.shared.queues.has_long() || self.is_crowded() || self.index_due(now)
     }
 
     fn is_crowded(&self) -> bool {
@@ -163,8 +170,13 @@ impl Store {
     fn settle_due(&self, now: Millis) -> bool {
         let unsettled = self.follow.dispatched() - self.upkeep.checkpoint.queues_position;
         let interval = millis(self.shared.settings().flush.consume_queue_thorough_interval);
-        let due = unsettled >= SETTLE_BYTES_MAX || is_over(now, self.upkeep.last_settle, interval);
+        let due = self.is_much(unsettled) || is_over(now, self.upkeep.last_settle, interval);
         self.upkeep.settle_wanted || unsettled > 0 && due
+    }
+
+    fn is_much(&self, unsettled: i64) -> bool {
+        let by_queues = || self.shared.queues.dirty_max().saturating_mul(SETTLE_BYTES_PER_QUEUE);
+        unsettled >= SETTLE_BYTES_MAX || unsettled >= SETTLE_BYTES_MIN && unsettled >= by_queues()
     }
 
     /// The log must be durable as far as it is dispatched now before the checkpoint may say so. What is dispatched while that
@@ -183,7 +195,7 @@ impl Store {
         if self.upkeep.running {
             return None;
         }
-        let tails = (self.upkeep.tail_units > 0).then(|| self.upkeep.last_tails.plus(TAIL_INTERVAL_MILLIS));
+        let tails = self.shared.queues.has_long().then(|| self.upkeep.last_tails.plus(TAIL_INTERVAL_MILLIS));
         let keys = self.shared.index.pending() > 0;
         let index = keys.then(|| self.upkeep.last_index.plus(INDEX_INTERVAL_MILLIS));
         let unsettled = self.follow.dispatched() > self.upkeep.checkpoint.queues_position;
@@ -195,7 +207,7 @@ impl Store {
     /// Takes what is in memory, and with `settle` all that is to be synced.
     pub(super) fn tails(&mut self, now: Millis, settle: bool) -> WriteTails {
         let all = settle || self.is_crowded();
-        let queues = Some(if all { TailsDue::All } else { TailsDue::Worthwhile { now } });
+        let queues = Some(if all { TailsDue::All } else { TailsDue::Long });
         // A checkpoint that leaves keys out would lose them in a crash.
         let index_name = (settle || self.index_due(now)).then(|| index_file_name(now));
         if index_name.is_some() {
@@ -220,7 +232,7 @@ impl Store {
         // With ASYNC_FLUSH messages are dispatched before they are durable; both positions are starts of records.
         let position = self.follow.dispatched().min(self.flush.flushed());
         let whole = position == self.follow.dispatched();
-        let messages = || self.shared.queues.all().iter().map(|queue| queue.range().max.0).sum();
+        let messages = || self.shared.queues.messages();
         Checkpoint {
             log_time: self.follow.newest_time(),
             queues_time: self.follow.newest_time(),
@@ -238,14 +250,10 @@ impl Store {
         Some(self.upkeep.last_survey.map_or(Millis(0), |last| last.plus(interval)))
     }
 
-    pub(super) fn tails_written(&mut self, written: TailsWritten, now: Millis, events: &mut Vec<Event>) {
+    pub(super) fn tails_written(&mut self, written: TailsWritten, events: &mut Vec<Event>) {
         self.upkeep.running = false;
-        for (queue, units, files) in written.queues.into_iter().filter(|(queue, ..)| !queue.is_deleted()) {
-            queue.written(now, units, files.first().map_or(0, |file| file.unit));
-            self.upkeep.tail_units -= units;
-            self.upkeep.note_unsynced(files.iter().map(|file| QueueFile { queue: Arc::clone(&queue), file: *file }));
-        }
-        self.shared.queues.forget_clean();
+        self.upkeep.tail_units -= written.units;
+        self.upkeep.note_unsynced(written.files.into_iter().filter(|file| !file.queue.is_deleted()));
         if let Some(index) = written.index {
             self.upkeep.unsynced_index.extend(index.touched.iter().copied());
             self.shared.index.complete(index);

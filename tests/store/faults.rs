@@ -105,14 +105,16 @@ fn refused_messages_do_not_come_to_life_behind_a_later_one() {
 #[test]
 fn queues_that_cannot_be_written_wait_in_memory() {
     let mut world = World::new(4, FlushDiskType::Async);
+    world.now += 10_000;
     world.settle();
-    world.now += 9_000;
-    world.append_one("t", 0, 100).unwrap();
-    world.now += 1_000;
-    world.settle();
+    // So many that they are worth a write of their own.
+    for _ in 0..64 {
+        world.append_one("t", 0, 10).unwrap();
+    }
     // Only the units are due now, not the look at the disk's space, which would find nothing wrong.
     world.disk.limit_space(Some(0));
-    world.now += 9_000;
+    world.now += 2_000;
+    world.follow();
     world.collect_jobs();
     while !world.outstanding.is_empty() {
         world.run_job(0);

@@ -1,6 +1,7 @@
 //! What lies on disk: Java's layout, and what happens when it is not as it should be.
 
 use mqcontainer::config::FlushDiskType;
+use mqcontainer::env::Disk as _;
 use mqcontainer::env::{Disk, OpenMode};
 use mqcontainer::protocol::ids::{PhysicalOffset, QueueId};
 use mqcontainer::store::{AppendError, Error, TopicError};
@@ -67,7 +68,6 @@ fn a_queue_that_does_not_begin_at_zero_is_filled_with_blanks_and_survives() {
     world.open();
     world.accept_end();
     world.check();
-    world.now += 10_000;
     world.settle();
     let first = world.model.iter().find(|message| message.queue == 0 && message.physical >= SEGMENT as i64).unwrap();
     let file = world.disk.content(&path("consumequeue/t/0/00000000000000000000")).unwrap();
@@ -105,8 +105,9 @@ fn a_file_lost_among_those_that_were_never_durable_costs_no_older_ones() {
     // One more than is durable when the checkpoint is written: it cannot count the messages of all queues.
     fill(&mut world, 1);
     run_jobs(&mut world);
-    fill(&mut world, 29);
-    world.now += 10_000;
+    // So many that they are written although it is not time for the queues to be durable.
+    fill(&mut world, 79);
+    world.now += 1_000;
     world.settle();
     world.crash(Crash::Process);
     // As after a power failure that kept the name of the third file and not that of the second.
@@ -114,7 +115,7 @@ fn a_file_lost_among_those_that_were_never_durable_costs_no_older_ones() {
     world.disk.remove(&path("consumequeue/t/0/00000000000000000320")).unwrap();
     world.open();
     world.accept_end();
-    assert_eq!(world.model.len(), 40);
+    assert_eq!(world.model.len(), 90);
     world.check();
 }
 

@@ -4,7 +4,7 @@
 //! Samples are taken every 10 s, 10 min and 1 h; a window is the difference between its newest and its oldest sample.
 //! A key that saw nothing for two days is forgotten, so that topics that come and go leave nothing behind.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +39,10 @@ const HOUR_MILLIS: i64 = 3_600_000;
 const RATE_MILLIS: [i64; 3] = [10_000, 60_000, 600_000];
 /// Samples every 10 s that reach back ten minutes.
 const RECENT_MAX: usize = 62;
+/// Topics that have series of their own in the metrics, first come first served; the others share theirs.
+pub const TOPICS_SHOWN_MAX: usize = 1_000;
+/// The same of pairs of topic and group.
+pub const PAIRS_SHOWN_MAX: usize = 2_000;
 const FORGET_MILLIS: i64 = 2 * 24 * HOUR_MILLIS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,6 +248,16 @@ pub struct KindCounts {
     pub sizes: Sizes,
 }
 
+impl KindCounts {
+    /// Adds the puts of another topic.
+    pub fn merge(&mut self, other: &KindCounts) {
+        self.messages += other.messages;
+        self.bytes += other.bytes;
+        self.sizes.sum += other.sizes.sum;
+        self.sizes.buckets.iter_mut().zip(other.sizes.buckets).for_each(|(sum, more)| *sum += more);
+    }
+}
+
 /// What is counted per topic.
 #[derive(Debug, Default)]
 pub struct TopicStats {
@@ -252,9 +266,16 @@ pub struct TopicStats {
     /// Bytes stored.
     pub put_size: Series,
     kinds: [KindCounts; MessageKind::ALL.len()],
+    is_shown: bool,
 }
 
 impl TopicStats {
+    /// Whether it has series of its own in the metrics.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        self.is_shown
+    }
+
     /// Counts one put of `messages` (at least one) with `bytes` in all.
     pub fn put(&mut self, now: Millis, kind: Option<MessageKind>, messages: u64, bytes: u64) {
         self.put_nums.add(now, messages);
@@ -284,13 +305,25 @@ pub struct GroupStats {
     pub send_back: Series,
     /// Messages that went to the dead letter queue.
     pub dead: u64,
+    is_shown: bool,
+}
+
+impl GroupStats {
+    /// Whether it has series of its own in the metrics.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        self.is_shown
+    }
 }
 
 /// All counts of a broker.
 #[derive(Debug, Default)]
 pub struct Stats {
-    topics: BTreeMap<Arc<str>, TopicStats>,
+    /// Not in order: every put looks its topic up, and of ten thousand a tree compares fourteen.
+    topics: HashMap<Arc<str>, Box<TopicStats>>,
     groups: BTreeMap<TopicGroup, GroupStats>,
+    topics_shown: usize,
+    pairs_shown: usize,
     /// Messages stored.
     pub put: Series,
     /// Messages handed out.
@@ -370,17 +403,28 @@ impl Stats {
 
     /// The counts of a topic.
     pub fn topic(&mut self, topic: &Arc<str>) -> &mut TopicStats {
-        self.topics.entry(Arc::clone(topic)).or_default()
+        self.topics.entry(Arc::clone(topic)).or_insert_with(|| {
+            let is_shown = self.topics_shown < TOPICS_SHOWN_MAX;
+            self.topics_shown += usize::from(is_shown);
+            Box::new(TopicStats { is_shown, ..TopicStats::default() })
+        })
     }
 
     /// The counts of a topic and group.
     pub fn group(&mut self, topic: &Arc<str>, group: &Arc<str>) -> &mut GroupStats {
-        self.groups.entry(TopicGroup { topic: Arc::clone(topic), group: Arc::clone(group) }).or_default()
+        let key = TopicGroup { topic: Arc::clone(topic), group: Arc::clone(group) };
+        self.groups.entry(key).or_insert_with(|| {
+            let is_shown = self.pairs_shown < PAIRS_SHOWN_MAX;
+            self.pairs_shown += usize::from(is_shown);
+            GroupStats { is_shown, ..GroupStats::default() }
+        })
     }
 
-    /// The counts of every topic.
+    /// The counts of every topic, by name.
     pub fn topics(&self) -> impl Iterator<Item = (&Arc<str>, &TopicStats)> {
-        self.topics.iter()
+        let mut topics: Vec<_> = self.topics.iter().map(|(name, stats)| (name, &**stats)).collect();
+        topics.sort_unstable_by_key(|(name, _)| *name);
+        topics.into_iter()
     }
 
     /// The counts of every topic and group.
@@ -391,7 +435,7 @@ impl Stats {
     /// A series by its Java name and key; `None` for a name we do not keep or a key that saw nothing.
     #[must_use]
     pub fn find(&self, series: &str, key: &str) -> Option<&Series> {
-        let topic = || self.topics.get(key);
+        let topic = || self.topics.get(key).map(|stats| &**stats);
         let group = || {
             let (topic, group) = key.split_once('@')?;
             self.groups.get(&TopicGroup { topic: topic.into(), group: group.into() })
@@ -412,11 +456,19 @@ impl Stats {
     pub fn remove_topic(&mut self, topic: &str) {
         self.topics.remove(topic);
         self.groups.retain(|key, _| &*key.topic != topic);
+        self.count_shown();
     }
 
     /// Forgets a deleted group.
     pub fn remove_group(&mut self, group: &str) {
         self.groups.retain(|key, _| &*key.group != group);
+        self.count_shown();
+    }
+
+    /// Some were forgotten: as many new ones may have series of their own.
+    fn count_shown(&mut self) {
+        self.topics_shown = self.topics.values().filter(|stats| stats.is_shown).count();
+        self.pairs_shown = self.groups.values().filter(|stats| stats.is_shown).count();
     }
 
     /// Totals at the last midnights.
@@ -475,6 +527,7 @@ impl Stats {
                 let touched = stats.get_nums.touched.max(stats.send_back.touched);
                 now.since(touched) < FORGET_MILLIS
             });
+            self.count_shown();
         }
         let per_topic = self.topics.values_mut().flat_map(|stats| [&mut stats.put_nums, &mut stats.put_size]);
         let per_group =
@@ -558,6 +611,23 @@ mod tests {
         stats.upkeep(Millis(4), 12);
         let mornings = stats.mornings();
         assert_eq!((mornings.put_yesterday, mornings.put_today), (5, 7));
+    }
+
+    #[test]
+    fn so_many_topics_have_series_of_their_own() {
+        let mut stats = Stats::default();
+        for number in 0..=TOPICS_SHOWN_MAX {
+            stats.topic(&format!("t{number}").into()).put_nums.add(Millis(1), 1);
+        }
+        let hidden = |stats: &Stats| -> Vec<String> {
+            stats.topics().filter(|(_, stats)| !stats.is_shown()).map(|(name, _)| name.to_string()).collect()
+        };
+        assert_eq!(hidden(&stats), [format!("t{TOPICS_SHOWN_MAX}")]);
+        stats.remove_topic("t0");
+        stats.topic(&"new".into());
+        assert_eq!(hidden(&stats), [format!("t{TOPICS_SHOWN_MAX}")], "those that are counted stay where they are");
+        stats.topic(&"newer".into());
+        assert_eq!(hidden(&stats).len(), 2);
     }
 
     #[test]

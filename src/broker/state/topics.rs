@@ -1,6 +1,6 @@
 //! The topics of a broker (Java: `TopicConfigManager`, `topics.json`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,8 @@ const DEAD_LETTER_QUEUES: i32 = 1;
 #[derive(Debug, Default)]
 pub struct Topics {
     table: BTreeMap<Arc<str>, Arc<TopicConfig>>,
+    /// The same for look-ups, which every send makes: of ten thousand topics the tree compares fourteen.
+    by_name: HashMap<Arc<str>, Arc<TopicConfig>>,
     system: Vec<Arc<str>>,
     version: DataVersion,
     dirty: bool,
@@ -46,7 +48,7 @@ impl Topics {
         let mut topics = Topics { version: file.data_version, ..Topics::default() };
         for (name, mut topic) in file.topic_config_table {
             topic.topic_name.clone_from(&name);
-            topics.table.insert(name.into(), Arc::new(topic));
+            topics.insert(name.into(), topic);
         }
         for topic in system_topics(config) {
             let name: Arc<str> = topic.topic_name.as_str().into();
@@ -105,7 +107,7 @@ impl Topics {
     /// A topic with its interned name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<(&Arc<str>, &Arc<TopicConfig>)> {
-        self.table.get_key_value(name)
+        self.by_name.get_key_value(name)
     }
 
     /// All topics by name.
@@ -203,6 +205,7 @@ impl Topics {
 
     /// Deletes a topic; `false` when there is none.
     pub fn remove(&mut self, now: Millis, name: &str) -> bool {
+        self.by_name.remove(name);
         let removed = self.table.remove(name).is_some();
         if removed {
             self.changed(now);
@@ -219,8 +222,14 @@ impl Topics {
         if self.table.get(&name).is_some_and(|old| **old == topic) {
             return;
         }
-        self.table.insert(name, Arc::new(topic));
+        self.insert(name, topic);
         self.changed(now);
+    }
+
+    fn insert(&mut self, name: Arc<str>, topic: TopicConfig) {
+        let topic = Arc::new(topic);
+        self.by_name.insert(Arc::clone(&name), Arc::clone(&topic));
+        self.table.insert(name, topic);
     }
 
     fn changed(&mut self, now: Millis) {

@@ -150,8 +150,7 @@ impl Recovery<'_> {
     }
 
     fn is_whole(&self, plan: &Plan) -> bool {
-        let messages = || self.shared.queues.all().iter().map(|queue| queue.range().max.0).sum::<i64>();
-        plan.messages.is_none_or(|expected| expected == messages())
+        plan.messages.is_none_or(|expected| expected == self.shared.queues.messages())
     }
 
     /// Reads and dispatches from a position to the end of the log.
@@ -217,27 +216,27 @@ impl Recovery<'_> {
             }
             Err(gap) => return Ok(Err(gap)),
         }
-        if self.tail_units >= TAIL_UNITS_MAX || self.shared.index.pending() >= index::PENDING_KEYS_MAX {
-            self.write_tails()?;
+        if self.tail_units >= TAIL_UNITS_MAX {
+            self.write_tails(Some(TailsDue::All))?;
+        } else if self.shared.index.pending() >= index::PENDING_KEYS_MAX {
+            // A file of the index has room for many times the keys, while forty thousand queues would get a unit or two each.
+            self.write_tails(None)?;
         }
         Ok(Ok(()))
     }
 
     /// Brings memory into the files.
-    fn write_tails(&mut self) -> Result<(), Error> {
-        let queues = Some(TailsDue::All);
+    fn write_tails(&mut self, queues: Option<TailsDue>) -> Result<(), Error> {
         let tails = WriteTails { queues, index_name: Some(index_file_name(self.now)), settle: None };
         let written = tails.run(&self.shared, self.disk);
-        for (queue, units, files) in written.queues {
-            queue.written(self.now, units, files.first().map_or(0, |file| file.unit));
-            self.unsynced_files.extend(files.iter().map(|file| QueueFile { queue: Arc::clone(&queue), file: *file }));
-        }
-        self.shared.queues.forget_clean();
+        self.unsynced_files.extend(written.files);
         if let Some(index) = written.index {
             self.unsynced_index.extend(index.touched.iter().copied());
             self.shared.index.complete(index);
         }
-        self.tail_units = 0;
+        if queues.is_some() {
+            self.tail_units = 0;
+        }
         written.failure.map_or(Ok(()), Err)
     }
 
@@ -252,7 +251,7 @@ impl Recovery<'_> {
         self.shared.log.set_written(end);
         self.shared.set_recovered(end);
         if !self.shortened.is_empty() {
-            self.write_tails()?;
+            self.write_tails(Some(TailsDue::All))?;
             self.shortened.sort_unstable_by_key(|queue| queue.serial);
             self.shortened.dedup_by_key(|queue| queue.serial);
             for queue in &self.shortened {
