@@ -1,7 +1,6 @@
 //! What lies on disk: Java's layout, and what happens when it is not as it should be.
 
 use mqcontainer::config::FlushDiskType;
-use mqcontainer::env::Disk as _;
 use mqcontainer::env::{Disk, OpenMode};
 use mqcontainer::protocol::ids::{PhysicalOffset, QueueId};
 use mqcontainer::store::{AppendError, Error, TopicError};
