@@ -14,6 +14,7 @@ use mqcontainer::remoting::{Client, Limits, Transport};
 use serde::{Deserialize, Serialize};
 
 use super::process::{Process, free_port, mebibytes};
+use super::scrape;
 
 /// How brokers are deployed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -77,7 +78,7 @@ pub struct Idle {
 }
 
 /// Recovery of many messages may take long.
-const READY: Duration = Duration::from_secs(600);
+const READY: Duration = Duration::from_secs(240);
 const POLL: Duration = Duration::from_millis(10);
 /// Of the commit log files of a broker, these may still be written, dispatched or read.
 const FILES_KEPT: usize = 2;
@@ -86,6 +87,11 @@ const FLOOR_STEP: u64 = 1 << 30;
 
 impl Deployment {
     pub fn start(plan: &Plan) -> Deployment {
+        Deployment::start_each(plan, |_| String::new())
+    }
+
+    /// With more lines for single brokers, by their number.
+    pub fn start_each(plan: &Plan, lines: impl Fn(usize) -> String) -> Deployment {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep();
         let starter = Starter { plan: plan.clone(), directory };
         let port = free_port();
@@ -98,8 +104,8 @@ impl Deployment {
         if let Some(process) = &mut namesrv_process {
             await_brokers(&namesrv, |_| true, std::slice::from_mut(process));
         }
-        let names = (0..plan.brokers).map(|index| format!("broker-{index}"));
-        let confs = names.map(|name| starter.conf(&name, &namesrv)).collect();
+        let conf = |index| starter.conf(&format!("broker-{index}"), &namesrv, &lines(index));
+        let confs = (0..plan.brokers).map(conf).collect();
         let brokers = plan.brokers;
         let (kind, ready, servers) = (plan.kind, Duration::ZERO, Vec::new());
         let mut deployment = Deployment { namesrv, ready, kind, servers, namesrv_process, brokers, confs, starter };
@@ -146,6 +152,12 @@ impl Deployment {
     /// All broker processes together.
     pub fn usage(&self) -> Usage {
         self.servers.iter().map(Process::usage).fold(Usage::default(), Usage::plus)
+    }
+
+    /// Syncs of commit logs since the start; `None` of servers that do not count them.
+    pub fn syncs(&self) -> Option<f64> {
+        let addresses = self.servers.iter().map(Process::http);
+        addresses.map(|address| scrape::sum(address?, "mqcontainer_stage_seconds_count", "stage=\"flush\"")).sum()
     }
 
     /// Without any client.
@@ -271,14 +283,14 @@ struct Starter {
 
 impl Starter {
     /// A stock Java file that both implementations read; everything it does not say has Java's default.
-    fn conf(&self, name: &str, namesrv: &str) -> PathBuf {
+    fn conf(&self, name: &str, namesrv: &str, lines: &str) -> PathBuf {
         let path = self.directory.join(format!("{name}.conf"));
         let store = store(&path);
         let store = store.display();
         let flush = if self.plan.sync_flush { "flushDiskType=SYNC_FLUSH\n" } else { "" };
         let text = format!(
             "brokerClusterName=DefaultCluster\nbrokerName={name}\nbrokerId=0\nbrokerIP1=127.0.0.1\nlistenPort={}\n\
-             namesrvAddr={namesrv}\nstorePathRootDir={store}\nstorePathCommitLog={store}/commitlog\n{flush}{}",
+             namesrvAddr={namesrv}\nstorePathRootDir={store}\nstorePathCommitLog={store}/commitlog\n{flush}{}{lines}",
             free_port(),
             self.plan.conf
         );
@@ -303,7 +315,9 @@ impl Starter {
         for conf in confs {
             text.push_str(&format!("\n[[broker]]\ninclude = \"{}\"\n", conf.display()));
         }
-        self.ours(name, &text)
+        let http = format!("127.0.0.1:{}", free_port());
+        text.push_str(&format!("\n[http]\nlisten = \"{http}\"\n"));
+        self.ours(name, &text).with_http(http)
     }
 
     fn ours(&self, name: &str, toml: &str) -> Process {

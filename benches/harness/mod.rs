@@ -4,6 +4,7 @@
 //! deployment: NameServer + brokers, ours or Java's --process--> /proc
 //!      ^
 //! generator: one run of `mqcontainer bench send|consume` -> figures of it and of the servers' CPU
+//! scrape: what our servers count themselves, from /metrics
 //! figures, machine, chart: what came out, where, and drawn
 //! ```
 
@@ -17,3 +18,4 @@ pub mod machine;
 #[path = "../../examples/support/ports.rs"]
 pub mod ports;
 pub mod process;
+pub mod scrape;

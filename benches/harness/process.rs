@@ -15,6 +15,8 @@ pub struct Process {
     child: Child,
     name: String,
     log: PathBuf,
+    /// Of its `/metrics`, if it has them.
+    http: Option<String>,
 }
 
 const STOPPED: Duration = Duration::from_secs(180);
@@ -25,7 +27,16 @@ impl Process {
         let file = File::create(&log).unwrap();
         command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file).current_dir(directory);
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        Process { child, name: name.to_owned(), log }
+        Process { child, name: name.to_owned(), log, http: None }
+    }
+
+    pub fn with_http(mut self, address: String) -> Process {
+        self.http = Some(address);
+        self
+    }
+
+    pub fn http(&self) -> Option<&str> {
+        self.http.as_deref()
     }
 
     pub fn pid(&self) -> u32 {

@@ -1,7 +1,11 @@
 //! The goals, each with its bound and what was measured.
 
+use std::path::Path;
+
 use crate::harness::deployment::Kind;
 use crate::results::Results;
+use crate::rows::Hog;
+use crate::scale;
 
 /// One goal.
 pub struct Goal {
@@ -43,11 +47,25 @@ impl Goal {
 }
 
 /// All goals in the order of the page.
-pub fn all(results: &Results) -> Vec<Goal> {
-    [against_java(results), against_the_floor(results), latencies(results), idle(results), sharing(results)]
-        .into_iter()
-        .flatten()
-        .collect()
+pub fn all(results: &Results, out: &Path) -> Vec<Goal> {
+    let topics = Goal::new(
+        "10,000 topics x 4 queues: server CPU of a send, multiple of one topic's ([scale.json](bench/scale.json))",
+        "",
+        AtMost(1.1),
+        scale::multiple_of_one_topic(out),
+    );
+    [
+        against_java(results),
+        against_the_floor(results),
+        latencies(results),
+        idle(results),
+        sharing(results),
+        isolation(results),
+        vec![topics],
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn against_java(results: &Results) -> Vec<Goal> {
@@ -111,53 +129,41 @@ fn idle(results: &Results) -> Vec<Goal> {
 
 /// The worst of 4 and 8 brokers counts.
 fn sharing(results: &Results) -> Vec<Goal> {
-    let ratios = |figure: &str| {
-        ["brokers/4", "brokers/8"]
-            .into_iter()
-            .filter_map(|row| results.ratio(row, figure, OneContainer, Processes))
-            .collect()
+    let ratios = |figure: &str| -> Vec<f64> {
+        let rows = ["brokers/4", "brokers/8"].into_iter();
+        rows.filter_map(|row| results.ratio(row, figure, OneContainer, Processes)).collect()
     };
-    let worst = |figure: &str| {
-        let ratios: Vec<f64> = ratios(figure);
-        ratios.into_iter().reduce(f64::max)
+    let most = |what: &str, figure: &str| {
+        let text = format!("co-located, {what}: share of a process each");
+        Goal::new(&text, "", AtMost(1.0), ratios(figure).into_iter().reduce(f64::max))
     };
-    let least = |figure: &str| {
-        let ratios: Vec<f64> = ratios(figure);
-        ratios.into_iter().reduce(f64::min)
+    let least = |what: &str, figure: &str| {
+        let text = format!("co-located, {what}: share of a process each");
+        Goal::new(&text, "", AtLeast(1.0), ratios(figure).into_iter().reduce(f64::min))
     };
-    let beside = results.median("neighbour/producers", OneContainer, "beside_p99_us");
-    let alone = results.median("neighbour/producers", OneContainer, "alone_p99_us");
-    let share = "of a process each";
-    vec![
-        Goal::new(
-            &format!("co-located, synchronous: server CPU, share {share}"),
-            "",
-            AtMost(1.0),
-            worst("sync_cpu_us"),
-        ),
-        Goal::new(
-            &format!("co-located, synchronous: messages/s, share {share}"),
-            "",
-            AtLeast(1.0),
-            least("sync_per_s"),
-        ),
-        Goal::new(&format!("co-located, synchronous: p99, share {share}"), "", AtMost(1.0), worst("sync_p99_us")),
-        Goal::new(&format!("co-located, saturated: server CPU, share {share}"), "", AtMost(1.0), worst("async_cpu_us")),
-        Goal::new(&format!("co-located, saturated: messages/s, share {share}"), "", AtLeast(1.0), least("async_per_s")),
-        Goal::new(&format!("co-located, saturated: p99, share {share}"), "", AtMost(1.0), worst("async_p99_us")),
-        Goal::new(&format!("co-located: memory after load, share {share}"), "", AtMost(1.0), worst("loaded_rss_mib")),
-        Goal::new(&format!("co-located, SYNC_FLUSH: syncs, share {share}"), "", AtMost(1.0), worst("syncs")),
-        Goal::new(
-            "neighbour's p99 while a broker is saturated by producers: multiple of its p99 alone",
-            "",
-            AtMost(3.0),
-            beside.zip(alone).map(|(beside, alone)| beside / alone),
-        ),
-        Goal::new(
-            "10,000 topics x 4 queues: server CPU per send, multiple of one topic's",
-            "",
-            AtMost(1.1),
-            results.median("topics/10000", OneContainer, "multiple_of_one_topic"),
-        ),
-    ]
+    let loads = [("sync", "synchronous"), ("async", "saturated"), ("synced", "SYNC_FLUSH")];
+    let of_load = loads.into_iter().flat_map(|(prefix, load)| {
+        [
+            most(&format!("{load}: server CPU"), &format!("{prefix}_cpu_us")),
+            least(&format!("{load}: messages/s"), &format!("{prefix}_per_s")),
+            most(&format!("{load}: p99"), &format!("{prefix}_p99_us")),
+        ]
+    });
+    of_load
+        .chain([most("SYNC_FLUSH: syncs of a message", "syncs_per_1000"), most("memory after load", "loaded_rss_mib")])
+        .collect()
+}
+
+fn isolation(results: &Results) -> Vec<Goal> {
+    let goal = |hog: Hog| {
+        let text = format!("neighbour's p99 while a broker is saturated by {}: multiple of its p99 alone", hog.name());
+        Goal::new(&text, "", AtMost(3.0), beside_to_alone(results, hog, OneContainer))
+    };
+    Hog::ALL.map(goal).into()
+}
+
+/// p99 of the light load beside a hog, over that without.
+pub fn beside_to_alone(results: &Results, hog: Hog, kind: Kind) -> Option<f64> {
+    let of = |figure| results.median(hog.row(), kind, figure);
+    Some(of("beside_p99_us")? / of("alone_p99_us")?)
 }

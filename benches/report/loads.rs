@@ -1,9 +1,13 @@
 //! Runs of the load generator on a deployment.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::harness::deployment::Deployment;
 use crate::harness::generator::{Generator, Load, millis};
+
+/// A backlog that takes longer stays incomplete.
+const FILL_MAX: Duration = Duration::from_secs(300);
 
 /// A load on one deployment.
 pub struct Client<'d> {
@@ -30,17 +34,32 @@ impl Client<'_> {
         Generator::start(self.generator, self.deployment.directory(), &name, &options)
     }
 
-    /// Sends a number of messages as fast as it goes, in batches.
-    pub fn fill(&self, topic: &str, bytes: u32, messages: u64) -> Option<Load> {
-        let client = Client { warmup: 0.0, seconds: 1200.0, ..*self };
-        let count = ["--messages", &messages.to_string(), "--batch", "32"].map(str::to_owned);
-        client.send(topic, bytes, 4, &count)
+    /// Sends a number of messages as fast as it goes, in batches; what is refused (Java answers SYSTEM_BUSY at times) is sent
+    /// again. Returns how many are missing because time was over.
+    pub fn fill(&self, topic: &str, bytes: u32, messages: u64, more: &[String]) -> u64 {
+        let (began, mut missing) = (Instant::now(), messages);
+        while missing > 0 && began.elapsed() < FILL_MAX {
+            let client = Client { warmup: 0.0, seconds: FILL_MAX.as_secs_f64(), ..*self };
+            let count = ["--messages", &missing.to_string(), "--batch", "32"].map(str::to_owned);
+            let Some(load) = client.send(topic, bytes, 4, &[&count, more].concat()) else { break };
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+            let stored = load.messages as u64;
+            missing = missing.saturating_sub(stored);
+        }
+        if missing > 0 {
+            eprintln!("{topic}: {missing} of {messages} messages were not taken within {FILL_MAX:?}");
+        }
+        missing
     }
 
     /// Reads all that a topic holds.
     pub fn drain(&self, topic: &str, group: &str) -> Option<Load> {
-        let client = Client { warmup: 0.0, seconds: 300.0, ..*self };
-        client.start_consume(topic, group, &["--drain".to_owned()]).load()
+        self.start_drain(topic, group, &[]).load()
+    }
+
+    pub fn start_drain(&self, topic: &str, group: &str, more: &[String]) -> Generator {
+        let client = Client { warmup: 0.0, seconds: 120.0, ..*self };
+        client.start_consume(topic, group, &[&["--drain".to_owned()], more].concat())
     }
 
     /// Reads what comes from now on.

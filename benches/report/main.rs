@@ -3,14 +3,16 @@
 //! ```text
 //! rows: what is measured        each by alternating the servers, the others stopped (SIGSTOP), a few rounds
 //!    |-- peers + loads          sends, fixed rates, reading: one broker of each, warm
-//!    |-- fleet                  1, 4, 8 brokers in one process and in several, neighbours
+//!    |-- fleet                  1, 4, 8 brokers in one process and in several
+//!    |-- neighbours             a light load beside a saturated broker
 //!    |-- restarts               start and stop over many stored messages
 //!    v
 //! results: samples by row, merged into performance.json -> goals, page -> performance.md, pictures
 //! ```
 //!
-//!     cargo bench --bench report                              all rows, about half an hour; needs java and mvn
-//!     cargo bench --bench report -- --full                    and the start after 50 million messages
+//!     cargo bench --bench report                              all rows, less than half an hour; needs java and mvn
+//!     cargo bench --bench report -- --full                    each size with each number of producers, the start after 50
+//!                                                             million messages, and Java's slow rows as often as the others
 //!     cargo bench --bench report -- --rows send/async,rate    rows whose names hold one of these; the others stay as they were
 //!     cargo bench --bench report -- --quick                   to see whether it works, into target/
 //!     cargo bench --bench report -- --render                  only the page, from the figures there are
@@ -25,13 +27,17 @@ mod goals;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod loads;
+mod neighbours;
 mod page;
 mod peers;
 mod restarts;
 mod results;
 mod rows;
+mod scale;
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -41,7 +47,7 @@ use harness::deployment::{Kind, Plan};
 use harness::figures::show;
 use harness::process::java_class_path;
 use results::{Figures, Results, Run};
-use rows::Work;
+use rows::{Hog, Work};
 
 /// Measures ours, Java's container and the floor; writes docs/performance.md
 #[derive(Parser, Clone, Debug)]
@@ -66,7 +72,7 @@ pub struct Arguments {
     /// One short round into target/, to see whether it works
     #[arg(long)]
     quick: bool,
-    /// With the start after 50 million messages
+    /// With all sizes for all numbers of producers, the start after 50 million messages, and Java's slow rows in all rounds
     #[arg(long)]
     full: bool,
     /// Without Java's container
@@ -109,6 +115,12 @@ impl Arguments {
         self.generator.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_mqcontainer").into())
     }
 
+    /// Of a server in rows that start and stop it. Java takes half a minute for that and more, and no goal is read from it
+    /// there, so it has one round.
+    fn restart_rounds(&self, kind: Kind) -> usize {
+        if kind == Kind::JavaContainer && !self.full { 1 } else { self.rounds }
+    }
+
     /// One broker or several of a kind, with ASYNC_FLUSH.
     fn plan(&self, kind: Kind, brokers: usize, java: Option<&str>) -> Plan {
         let server = self.server.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_mqcontainer").into());
@@ -140,6 +152,20 @@ impl Session {
             format!("{figure} {}", values.join(" "))
         });
         eprintln!("{name:<36} {}", shown.join("  "));
+    }
+
+    /// A server that does not start, stop or answer must not end the run. What it left unmeasured is written down.
+    fn attempt<T>(&mut self, what: &str, work: impl FnOnce(&mut Session) -> T) -> Option<T> {
+        let result = catch_unwind(AssertUnwindSafe(|| work(self)));
+        result.map_err(|panic| self.failed(what, panic.as_ref())).ok()
+    }
+
+    fn failed(&mut self, what: &str, panic: &(dyn Any + Send)) {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        let reason = text.and_then(|text| text.lines().next()).unwrap_or("unknown");
+        eprintln!("{what}: {reason}");
+        self.results.add_failure(format!("{what}: {reason}"));
+        self.results.write(&self.arguments.out());
     }
 
     fn plan(&self, kind: Kind, brokers: usize) -> Plan {
@@ -178,16 +204,20 @@ fn main() {
 fn measure(session: &mut Session, wanted: &[Work]) {
     for sync_flush in [false, true] {
         let on_peers: Vec<Work> = wanted.iter().copied().filter(|work| work.peers() == Some(sync_flush)).collect();
-        peers::measure(session, sync_flush, &on_peers);
+        session.attempt("peers", |session| peers::measure(session, sync_flush, &on_peers));
     }
     for work in wanted {
         match *work {
-            Work::Cold => peers::cold(session),
+            Work::Cold => {
+                session.attempt(&work.name(), peers::cold);
+            }
             Work::Brokers { brokers } => fleet::brokers(session, brokers),
-            Work::Neighbour => fleet::neighbour(session),
             _ => {}
         }
     }
+    let hogs: Vec<Hog> =
+        wanted.iter().filter_map(|work| if let Work::Neighbour { hog } = work { Some(*hog) } else { None }).collect();
+    neighbours::measure(session, &hogs);
     let millions: Vec<u64> = wanted
         .iter()
         .filter_map(|work| if let Work::Start { millions } = work { Some(*millions) } else { None })
@@ -199,5 +229,6 @@ fn is_wanted(arguments: &Arguments, work: Work) -> bool {
     let named = arguments.rows.iter().any(|text| work.name().contains(text.as_str()));
     let small = !matches!(work, Work::Start { millions } if millions > if arguments.full { 50 } else { 10 });
     let quick = !arguments.quick || work.is_quick();
-    if arguments.rows.is_empty() { small && quick } else { named && small }
+    let detail = work.is_detail() && !arguments.full;
+    if arguments.rows.is_empty() { small && quick && !detail } else { named && small }
 }

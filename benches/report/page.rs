@@ -9,7 +9,7 @@ use crate::harness::chart::{Panel, Picture};
 use crate::harness::deployment::Kind;
 use crate::harness::figures::show;
 use crate::results::Results;
-use crate::rows::{self, Mode, Work};
+use crate::rows::{self, Hog, Mode, Work};
 
 const PEERS: [Kind; 3] = [Kind::OneContainer, Kind::JavaContainer, Kind::Floor];
 const READERS: [Kind; 2] = [Kind::OneContainer, Kind::JavaContainer];
@@ -44,8 +44,11 @@ pub fn write(results: &Results, out: &Path) {
             run.load_average,
             run.command
         );
+        for failure in &run.failures {
+            let _ = writeln!(page, "Not measured: {failure}.");
+        }
     }
-    page += &goal_table(results);
+    page += &goal_table(results, out);
     page += "\n## Pictures\n\n![Server CPU of a message](bench/performance-cpu.svg)\n\n\
              ![Latency at fixed rates](bench/performance-latency.svg)\n\n![Eight brokers](bench/performance-brokers.svg)\n";
     page += &sends(results);
@@ -80,10 +83,10 @@ fn cell(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), show)
 }
 
-fn goal_table(results: &Results) -> String {
+fn goal_table(results: &Results, out: &Path) -> String {
     let mut text =
         "\n## Goals\n\n| goal | bound | measured | measured / bound | reached |\n|---|---|---|---|---|\n".to_owned();
-    for goal in goals::all(results) {
+    for goal in goals::all(results, out) {
         let Goal { text: name, unit, bound, measured } = &goal;
         let bound = match bound {
             Bound::AtMost(bound) => format!("at most {bound}"),
@@ -125,9 +128,25 @@ fn reads(results: &Results) -> String {
     let mut text = "\n## Reading\n".to_owned();
     let backlog = names(|work| matches!(work, Work::CatchUp { .. } | Work::Cold));
     text += &costs(results, "A backlog, 8 queues, 32 messages a pull", &backlog);
+    text += &missing(results, &backlog);
     let tails = names(|work| matches!(work, Work::Tail { .. }));
     text += &costs(results, "At the tail of a 1 KiB producer at a fixed rate (CPU of sending and reading)", &tails);
     text += &latencies(results, "From the moment a send is due to its arrival at the consumer", &tails, &READERS);
+    text
+}
+
+/// Backlogs that were smaller than the row says.
+fn missing(results: &Results, names: &[String]) -> String {
+    let mut text = String::new();
+    for (name, kind) in names.iter().flat_map(|name| READERS.map(|kind| (name, kind))) {
+        if let Some(missing) = results.median(name, kind, "messages_missing").filter(|missing| *missing > 0.0) {
+            let _ = write!(
+                text,
+                "\n{name}, {}: the backlog had {missing:.0} messages less than for the others.\n",
+                short(kind)
+            );
+        }
+    }
     text
 }
 
@@ -192,7 +211,7 @@ fn short(kind: Kind) -> &'static str {
     }
 }
 
-const FLEET: [(&str, &str, &str); 13] = [
+const FLEET: [(&str, &str, &str); 17] = [
     ("ready", "s", "ready_s"),
     ("stopped", "s", "stop_s"),
     ("idle: memory (RSS)", "MiB", "idle_rss_mib"),
@@ -205,6 +224,10 @@ const FLEET: [(&str, &str, &str); 13] = [
     ("saturated: throughput", "messages/s", "async_per_s"),
     ("saturated: p99", "us", "async_p99_us"),
     ("after load: memory (RSS)", "MiB", "loaded_rss_mib"),
+    ("SYNC_FLUSH, synchronous: server CPU", "us/message", "synced_cpu_us"),
+    ("SYNC_FLUSH, synchronous: throughput", "messages/s", "synced_per_s"),
+    ("SYNC_FLUSH, synchronous: p99", "us", "synced_p99_us"),
+    ("SYNC_FLUSH, synchronous: syncs", "of 1000 messages", "syncs_per_1000"),
     ("saturated: generator", "cores", "async_generator_cores"),
 ];
 
@@ -227,17 +250,29 @@ fn fleet(results: &Results) -> String {
         };
         text += &table(&name, &head, FLEET.into_iter().map(row).collect());
     }
-    let head =
-        ["us", "p99 alone", "p99 beside", "beside / alone", "p99.9 alone", "p99.9 beside", "messages/s of the other"];
+    Hog::ALL.into_iter().fold(text, |text, hog| text + &neighbour(results, hog))
+}
+
+fn neighbour(results: &Results, hog: Hog) -> String {
+    let head = [
+        "us",
+        "p99 alone",
+        "p99 beside",
+        "beside / alone",
+        "p99.9 alone",
+        "p99.9 beside",
+        "messages/s of the other",
+        "it worked for s",
+    ];
     let row = |kind: Kind| {
-        let of = |figure| results.median("neighbour/producers", kind, figure);
-        let ratio = of("beside_p99_us").zip(of("alone_p99_us")).map(|(beside, alone)| beside / alone);
-        let figures = ["alone_p99_us", "beside_p99_us"].map(of).into_iter().chain([ratio]);
-        let more = ["alone_p99_9_us", "beside_p99_9_us", "hog_per_s"].map(of);
+        let of = |figure| results.median(hog.row(), kind, figure);
+        let figures = ["alone_p99_us", "beside_p99_us"].map(of).into_iter();
+        let figures = figures.chain([goals::beside_to_alone(results, hog, kind)]);
+        let more = ["alone_p99_9_us", "beside_p99_9_us", "hog_per_s", "hog_s"].map(of);
         [short(kind).to_owned()].into_iter().chain(figures.chain(more).map(cell)).collect()
     };
-    text += &table("A broker with 500 messages/s beside one saturated by producers", &head, READERS.map(row).into());
-    text
+    let title = format!("A broker with 500 messages/s beside one saturated by {}", hog.name());
+    table(&title, &head, READERS.map(row).into())
 }
 
 fn starts(results: &Results) -> String {
@@ -256,7 +291,9 @@ fn starts(results: &Results) -> String {
         [name.clone()].into_iter().chain(values).collect()
     };
     let names = names(|work| matches!(work, Work::Start { .. }));
-    "\n## Start and stop\n".to_owned() + &table("Over stored messages", &head, names.iter().map(row).collect())
+    "\n## Start and stop\n".to_owned()
+        + &table("Over stored messages", &head, names.iter().map(row).collect())
+        + &missing(results, &names)
 }
 
 fn picture(results: &Results, title: &str, legend: &[Kind], panels: Vec<Panel>) -> String {
@@ -301,7 +338,8 @@ fn latency_picture(results: &Results) -> String {
 }
 
 fn fleet_picture(results: &Results) -> String {
-    let panels =
-        FLEET[..12].iter().map(|(title, unit, figure)| panel(results, title, "brokers/8", (unit, figure), &FLEETS));
+    let panels = FLEET[..FLEET.len() - 1]
+        .iter()
+        .map(|(title, unit, figure)| panel(results, title, "brokers/8", (unit, figure), &FLEETS));
     picture(results, "Eight brokers", &FLEETS, panels.collect())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::Session;
 use crate::harness::deployment::{Deployment, Kind, Plan};
 use crate::loads::Client;
-use crate::results::{Figures, figures};
+use crate::results::{Figures, figures, read_figures};
 use crate::rows::{Mode, Work};
 
 const ALL: [Kind; 3] = [Kind::OneContainer, Kind::JavaContainer, Kind::Floor];
@@ -21,59 +21,70 @@ const BACKLOG_BYTES: u64 = 320 << 20;
 /// Reads of a message cost so little that CPU ticks of 10 ms would be seen.
 const BACKLOG_MESSAGES_MAX: u64 = 1_000_000;
 
+/// Reads of a backlog until it must be complete.
+const AWAITED_TURNS: usize = 5;
+
 /// Brokers that take turns.
 struct Peers {
     deployments: Vec<Deployment>,
 }
 
 impl Peers {
-    fn start(session: &Session, kinds: &[Kind], plan: impl Fn(Plan) -> Plan) -> Peers {
-        let start = |kind| {
-            eprintln!("starting {}", Kind::name(kind));
-            let deployment = Deployment::start(&plan(session.plan(kind, 1)));
-            deployment.pause();
-            deployment
+    /// Without those that do not start.
+    fn start(session: &mut Session, kinds: &[Kind], plan: impl Fn(Plan) -> Plan) -> Peers {
+        let kinds = session.kinds(kinds);
+        let mut start = |kind: Kind| {
+            eprintln!("starting {}", kind.name());
+            session.attempt(&format!("rows on {}", kind.name()), |session| {
+                let deployment = Deployment::start(&plan(session.plan(kind, 1)));
+                deployment.pause();
+                deployment
+            })
         };
-        Peers { deployments: session.kinds(kinds).into_iter().map(start).collect() }
+        Peers { deployments: kinds.into_iter().filter_map(&mut start).collect() }
     }
 
-    /// One after the other, so that each has the machine for itself.
-    fn warm_up(&mut self, session: &Session) {
-        for deployment in &mut self.deployments {
-            deployment.resume();
-            warm_up(session, deployment);
-            deployment.pause();
-        }
+    /// One after the other, so that each has the machine for itself; without those that fail.
+    fn prepare(&mut self, session: &mut Session, mut work: impl FnMut(&Session, &mut Deployment)) {
+        self.deployments.retain_mut(|deployment| {
+            let prepared = session.attempt(&format!("rows on {}", deployment.kind.name()), |session| {
+                deployment.resume();
+                work(session, deployment);
+                deployment.pause();
+            });
+            prepared.is_some()
+        });
     }
 
-    /// One server after the other, in each of the rounds.
+    /// The row: one server after the other, in each of the rounds. One that fails is left out from then on.
     fn alternate(
         &mut self,
-        rounds: usize,
+        session: &mut Session,
+        work: Work,
         mut sample: impl FnMut(usize, &mut Deployment) -> Figures,
-    ) -> BTreeMap<Kind, Vec<Figures>> {
+    ) {
         let mut samples: BTreeMap<Kind, Vec<Figures>> = BTreeMap::new();
-        for round in 0..rounds {
-            for deployment in &mut self.deployments {
-                deployment.resume();
-                sleep(SETTLE);
-                samples.entry(deployment.kind).or_default().push(sample(round, deployment));
-                deployment.pause();
-            }
+        for round in 0..session.arguments.rounds {
+            self.deployments.retain_mut(|deployment| {
+                let what = format!("{} and what follows it, {}", work.name(), deployment.kind.name());
+                let measured = session.attempt(&what, |_| {
+                    deployment.resume();
+                    sleep(SETTLE);
+                    let figures = sample(round, deployment);
+                    deployment.pause();
+                    figures
+                });
+                let works = measured.is_some();
+                samples.entry(deployment.kind).or_default().extend(measured);
+                works
+            });
         }
-        samples
-    }
-
-    fn stop(mut self) {
-        for deployment in &mut self.deployments {
-            deployment.resume();
-            deployment.stop();
-        }
+        session.add(work, samples);
     }
 }
 
 /// Every path that is measured later; Java's gets as long as its compilers need.
-fn warm_up(session: &Session, deployment: &Deployment) {
+fn warm_up(session: &Session, deployment: &mut Deployment) {
     let arguments = &session.arguments;
     let seconds = if deployment.kind == Kind::JavaContainer { arguments.java_warmup } else { 1.0 };
     let share = seconds / 6.0;
@@ -90,19 +101,16 @@ pub fn measure(session: &mut Session, sync_flush: bool, rows: &[Work]) {
         rows.iter().partition(|work| matches!(work, Work::Send { .. } | Work::Rate { .. }));
     if !with_floor.is_empty() || !reading.is_empty() {
         let mut peers = Peers::start(session, &ALL, |plan| Plan { sync_flush, ..plan });
-        peers.warm_up(session);
+        peers.prepare(session, warm_up);
         for work in with_floor {
             sends(session, &mut peers, work);
         }
         if !reading.is_empty() {
-            let (floor, readers) = peers.deployments.into_iter().partition(|peer| peer.kind == Kind::Floor);
-            Peers { deployments: floor }.stop();
-            peers = Peers { deployments: readers };
+            peers.deployments.retain(|peer| peer.kind != Kind::Floor);
         }
         for work in reading {
             reads(session, &mut peers, work);
         }
-        peers.stop();
     }
 }
 
@@ -110,7 +118,7 @@ fn sends(session: &mut Session, peers: &mut Peers, work: Work) {
     let arguments = session.arguments.clone();
     let generator = arguments.generator();
     let seconds = arguments.seconds * if work.is_goal() { 3.0 } else { 1.0 };
-    let samples = peers.alternate(arguments.rounds, |_, deployment| {
+    peers.alternate(session, work, |_, deployment| {
         let client = Client { generator: &generator, deployment, warmup: arguments.warmup, seconds };
         let load = match work {
             Work::Send { mode, bytes, connections, .. } => {
@@ -122,7 +130,6 @@ fn sends(session: &mut Session, peers: &mut Peers, work: Work) {
         deployment.discard_full_files();
         figures("", load.as_ref())
     });
-    session.add(work, samples);
 }
 
 fn reads(session: &mut Session, peers: &mut Peers, work: Work) {
@@ -144,7 +151,7 @@ fn tail(session: &mut Session, peers: &mut Peers, work: Work, per_s: u32) {
     let arguments = session.arguments.clone();
     let generator = arguments.generator();
     let seconds = arguments.seconds * 3.0;
-    let samples = peers.alternate(arguments.rounds, |round, deployment| {
+    peers.alternate(session, work, |round, deployment| {
         let warmup = arguments.warmup + 0.6;
         let consumer = Client { generator: &generator, deployment, warmup, seconds };
         let producer = Client { warmup: 0.0, seconds: warmup + seconds + 0.5, ..consumer };
@@ -154,22 +161,31 @@ fn tail(session: &mut Session, peers: &mut Peers, work: Work, per_s: u32) {
         deployment.discard_full_files();
         figures("", read.as_ref())
     });
-    session.add(work, samples);
 }
 
 fn catch_up(session: &mut Session, peers: &mut Peers, work: Work, bytes: u32) {
     let arguments = session.arguments.clone();
     let generator = arguments.generator();
     let topic = format!("catch-up-{bytes}");
-    let samples = peers.alternate(arguments.rounds, |round, deployment| {
+    let messages = backlog(bytes, arguments.quick);
+    peers.alternate(session, work, |round, deployment| {
         let client = Client { generator: &generator, deployment, warmup: 0.0, seconds: 0.0 };
         if round == 0 {
-            client.fill(&topic, bytes, backlog(bytes, arguments.quick));
-            client.drain(&topic, "warm-up");
+            client.fill(&topic, bytes, messages, &[]);
+            await_all(&client, &topic, messages);
         }
-        figures("", client.drain(&topic, &format!("round-{round}")).as_ref())
+        read_figures(client.drain(&topic, &format!("round-{round}")).as_ref(), messages)
     });
-    session.add(work, samples);
+}
+
+/// A message can be read only some time after it was acknowledged.
+#[expect(clippy::cast_precision_loss, reason = "a million")]
+fn await_all(client: &Client<'_>, topic: &str, messages: u64) {
+    let read = |turn| client.drain(topic, &format!("warm-up-{turn}")).map_or(0.0, |load| load.messages);
+    let all = (0..AWAITED_TURNS).any(|turn| read(turn) >= messages as f64);
+    if !all {
+        eprintln!("{topic}: not all of {messages} messages can be read");
+    }
 }
 
 fn backlog(bytes: u32, quick: bool) -> u64 {
@@ -184,26 +200,23 @@ pub fn cold(session: &mut Session) {
     const SMALL_FILES: &str = "mappedFileSizeCommitLog=67108864\n";
     let arguments = session.arguments.clone();
     let generator = arguments.generator();
+    let messages = backlog(1024, arguments.quick) / 2;
     let mut peers = Peers::start(session, &READERS, |plan| Plan { conf: SMALL_FILES.to_owned(), ..plan });
-    for deployment in &mut peers.deployments {
-        deployment.resume();
+    peers.prepare(session, |_, deployment| {
         for round in 0..arguments.rounds {
             let client = Client { generator: &generator, deployment, warmup: 0.0, seconds: 0.0 };
-            client.fill(&format!("cold-{round}"), 1024, backlog(1024, arguments.quick) / 2);
+            client.fill(&format!("cold-{round}"), 1024, messages, &[]);
         }
         fill_last_files(&generator, deployment);
         deployment.stop_brokers();
         deployment.drop_page_cache();
         deployment.start_brokers();
-        deployment.pause();
-    }
-    peers.warm_up(session);
-    let samples = peers.alternate(arguments.rounds, |round, deployment| {
-        let client = Client { generator: &generator, deployment, warmup: 0.0, seconds: 0.0 };
-        figures("", client.drain(&format!("cold-{round}"), "cold").as_ref())
     });
-    peers.stop();
-    session.add(Work::Cold, samples);
+    peers.prepare(session, warm_up);
+    peers.alternate(session, Work::Cold, |round, deployment| {
+        let client = Client { generator: &generator, deployment, warmup: 0.0, seconds: 0.0 };
+        read_figures(client.drain(&format!("cold-{round}"), "cold").as_ref(), messages)
+    });
 }
 
 /// More than the three files of 64 MiB that recovery reads.
@@ -212,5 +225,5 @@ const LAST_FILES_BYTES: u64 = 256 << 20;
 /// With messages that nobody reads.
 fn fill_last_files(generator: &std::path::Path, deployment: &Deployment) {
     let client = Client { generator, deployment, warmup: 0.0, seconds: 0.0 };
-    client.fill(TOPIC, 16 * 1024, LAST_FILES_BYTES / (16 * 1024));
+    client.fill(TOPIC, 16 * 1024, LAST_FILES_BYTES / (16 * 1024), &[]);
 }

@@ -18,21 +18,34 @@ pub fn measure(session: &mut Session, millions: &[u64]) {
     let kinds =
         if millions.is_empty() { Vec::new() } else { session.kinds(&[Kind::OneContainer, Kind::JavaContainer]) };
     for kind in kinds {
-        let mut deployment = Deployment::start(&session.plan(kind, 1));
-        let mut stored = 0;
-        for size in millions {
-            eprintln!("start after {size} million messages: {}", kind.name());
-            let generator = session.arguments.generator();
-            let client = Client { generator: &generator, deployment: &deployment, warmup: 0.0, seconds: 0.0 };
-            client.fill(TOPIC, BYTES, (size - stored) * 1_000_000);
-            stored = *size;
-            let rounds = (0..session.arguments.rounds).map(|_| restarts(&mut deployment)).collect();
-            samples.entry(*size).or_default().insert(kind, rounds);
-        }
-        deployment.stop();
+        session.attempt(&format!("start and stop, {}", kind.name()), |session| {
+            grow(session, kind, millions, |size, rounds| {
+                samples.entry(size).or_default().insert(kind, rounds);
+            });
+        });
     }
     for (millions, samples) in samples {
         session.add(Work::Start { millions }, samples);
+    }
+}
+
+fn grow(session: &Session, kind: Kind, millions: &[u64], mut add: impl FnMut(u64, Vec<Figures>)) {
+    let mut deployment = Deployment::start(&session.plan(kind, 1));
+    let generator = session.arguments.generator();
+    let (mut stored, mut missing) = (0, 0);
+    for size in millions {
+        eprintln!("start after {size} million messages: {}", kind.name());
+        let client = Client { generator: &generator, deployment: &deployment, warmup: 0.0, seconds: 0.0 };
+        missing += client.fill(TOPIC, BYTES, (size - stored) * 1_000_000, &[]);
+        stored = *size;
+        #[expect(clippy::cast_precision_loss, reason = "millions")]
+        let missing = ("messages_missing".to_owned(), missing as f64);
+        let rounds = (0..session.arguments.restart_rounds(kind)).map(|_| {
+            let mut figures = restarts(&mut deployment);
+            figures.extend([missing.clone()]);
+            figures
+        });
+        add(*size, rounds.collect());
     }
 }
 

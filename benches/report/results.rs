@@ -27,6 +27,9 @@ pub struct Run {
     pub java_warmup_s: f64,
     /// Of the minute before.
     pub load_average: f64,
+    /// What did not come out, and why.
+    #[serde(default)]
+    pub failures: Vec<String>,
 }
 
 /// One row.
@@ -55,6 +58,7 @@ impl Run {
             seconds: arguments.seconds,
             java_warmup_s: arguments.java_warmup,
             load_average: load_average(),
+            failures: Vec::new(),
         }
     }
 }
@@ -76,6 +80,12 @@ impl Results {
         let run = self.runs.len() - 1;
         self.rows.retain(|row| row.name != name);
         self.rows.push(Row { name: name.to_owned(), run, samples });
+    }
+
+    /// Of the last run.
+    pub fn add_failure(&mut self, failure: String) {
+        let run = self.runs.len() - 1;
+        self.runs[run].failures.push(failure);
     }
 
     /// Without the runs that have no row left.
@@ -105,6 +115,15 @@ impl Results {
         let to = self.median(row, to, figure).filter(|value| *value > 0.0)?;
         Some(self.median(row, of, figure)? / to)
     }
+}
+
+/// Of a load that read a backlog of so many messages, and how many of them it did not find.
+pub fn read_figures(load: Option<&Load>, backlog: u64) -> Figures {
+    let mut figures = figures("", load);
+    #[expect(clippy::cast_precision_loss, reason = "millions")]
+    let missing = load.map(|load| (backlog as f64 - load.messages).max(0.0));
+    figures.extend(missing.map(|missing| ("messages_missing".to_owned(), missing)));
+    figures
 }
 
 /// All numbers of a load under their names, with a prefix; nothing of one that failed.

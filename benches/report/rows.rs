@@ -16,9 +16,20 @@ pub enum Work {
     /// Several brokers in one process and in a process each.
     Brokers { brokers: usize },
     /// One broker saturated, its neighbour with a light load.
-    Neighbour,
+    Neighbour { hog: Hog },
     /// Over so many stored messages.
     Start { millions: u64 },
+}
+
+/// What saturates a broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hog {
+    /// As many sends as are answered.
+    Producers,
+    /// The same, each answered after a sync.
+    SyncFlush,
+    /// Reading what is not in the page cache.
+    ColdReaders,
 }
 
 /// How sends follow each other.
@@ -55,7 +66,7 @@ pub fn all() -> Vec<Work> {
     rows.extend(SIZES.map(|bytes| Work::CatchUp { bytes }));
     rows.push(Work::Cold);
     rows.extend([1, 4, 8].map(|brokers| Work::Brokers { brokers }));
-    rows.push(Work::Neighbour);
+    rows.extend(Hog::ALL.map(|hog| Work::Neighbour { hog }));
     rows.extend([1, 10, 50].map(|millions| Work::Start { millions }));
     rows
 }
@@ -71,7 +82,7 @@ impl Work {
             Work::CatchUp { bytes } => format!("catch-up/{}", size(bytes)),
             Work::Cold => "catch-up-cold/1KiB".into(),
             Work::Brokers { brokers } => format!("brokers/{brokers}"),
-            Work::Neighbour => "neighbour/producers".into(),
+            Work::Neighbour { hog } => hog.row().into(),
             Work::Start { millions } => format!("start/{millions}M"),
         }
     }
@@ -81,7 +92,7 @@ impl Work {
         match self {
             Work::Send { sync_flush, .. } | Work::Rate { sync_flush, .. } => Some(sync_flush),
             Work::Tail { .. } | Work::CatchUp { .. } => Some(false),
-            Work::Cold | Work::Brokers { .. } | Work::Neighbour | Work::Start { .. } => None,
+            Work::Cold | Work::Brokers { .. } | Work::Neighbour { .. } | Work::Start { .. } => None,
         }
     }
 
@@ -89,7 +100,17 @@ impl Work {
     pub fn is_goal(self) -> bool {
         match self {
             Work::Send { mode, bytes, connections, .. } => mode != Mode::Batch && bytes == 1024 && connections == 16,
-            Work::Rate { .. } | Work::Tail { .. } | Work::Neighbour => true,
+            Work::Rate { .. } | Work::Tail { .. } | Work::Neighbour { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Rows that only `--full` measures: what they say can be told from rows beside them, which have the same size or the same
+    /// number of connections.
+    pub fn is_detail(self) -> bool {
+        match self {
+            Work::Send { bytes, connections, .. } => bytes != 1024 && connections != 16,
+            Work::Start { millions } => millions > 10,
             _ => false,
         }
     }
@@ -100,9 +121,31 @@ impl Work {
             Work::Send { bytes, connections, .. } => bytes == 1024 && connections == 16,
             Work::Rate { per_s, .. } | Work::Tail { per_s } => per_s == 2_000,
             Work::CatchUp { bytes } => bytes == 1024,
-            Work::Cold | Work::Neighbour => true,
+            Work::Cold | Work::Neighbour { .. } => true,
             Work::Brokers { brokers } => brokers == 8,
             Work::Start { millions } => millions == 1,
+        }
+    }
+}
+
+impl Hog {
+    pub const ALL: [Hog; 3] = [Hog::Producers, Hog::SyncFlush, Hog::ColdReaders];
+
+    /// The row's name.
+    pub fn row(self) -> &'static str {
+        match self {
+            Hog::Producers => "neighbour/producers",
+            Hog::SyncFlush => "neighbour/sync-flush",
+            Hog::ColdReaders => "neighbour/cold-readers",
+        }
+    }
+
+    /// Who it is, after "saturated by".
+    pub fn name(self) -> &'static str {
+        match self {
+            Hog::Producers => "producers",
+            Hog::SyncFlush => "SYNC_FLUSH producers",
+            Hog::ColdReaders => "readers of what is not in the page cache",
         }
     }
 }
