@@ -18,8 +18,9 @@ const LIGHT: [&str; 6] = ["--mode", "async", "--inflight", "64", "--rate", "500"
 /// The hog runs before the light load is counted, and after.
 const BEFORE_S: f64 = 0.4;
 const AFTER_S: f64 = 1.1;
-/// What cold readers have for one run: more than they read in it.
-const COLD_MESSAGES: u64 = 512 << 10;
+/// What cold readers have for one run: about as much as they read in it. Java reads at less than a third of our rate.
+const COLD_MESSAGES: u64 = 1 << 20;
+const COLD_MESSAGES_JAVA: u64 = 384 << 10;
 /// More than the three files that recovery reads, so that it does not read the backlog.
 const COLD_FILES: &str = "mappedFileSizeCommitLog=67108864\n";
 const LAST_FILES_BYTES: u64 = 256 << 20;
@@ -86,7 +87,9 @@ impl<'s> Neighbourhood<'s> {
     }
 
     fn backlog(&self) -> u64 {
-        if self.session.arguments.quick { COLD_MESSAGES / 2 } else { COLD_MESSAGES }
+        let java = self.deployment.kind == Kind::JavaContainer;
+        let messages = if java { COLD_MESSAGES_JAVA } else { COLD_MESSAGES };
+        if self.session.arguments.quick { messages / 4 } else { messages }
     }
 
     /// The light load alone, then beside the hog.
@@ -114,14 +117,19 @@ impl<'s> Neighbourhood<'s> {
         let client = Client { seconds: light.seconds + BEFORE_S + AFTER_S, ..*light };
         let producers = || [self.at(hog), Mode::Async.options(16)].concat();
         match hog {
-            Hog::Producers | Hog::SyncFlush => client.start_send("heavy", 1024, 16, &producers()),
+            Hog::Producers | Hog::SyncFlush => {
+                client.start_send(&format!("heavy-{}", self.broker(hog)), 1024, 16, &producers())
+            }
             Hog::ColdReaders => client.start_drain(&cold_topic(round), "cold", &self.at(hog)),
         }
     }
 
     fn at(&self, hog: Hog) -> Vec<String> {
-        let index = self.hogs.iter().position(|known| *known == hog).unwrap();
-        vec!["--broker".to_owned(), format!("broker-{}", index + 1)]
+        vec!["--broker".to_owned(), format!("broker-{}", self.broker(hog))]
+    }
+
+    fn broker(&self, hog: Hog) -> usize {
+        1 + self.hogs.iter().position(|known| *known == hog).unwrap()
     }
 
     fn client<'c>(&'c self, generator: &'c std::path::Path, seconds: f64) -> Client<'c> {
