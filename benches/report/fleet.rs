@@ -20,8 +20,13 @@ const IDLE_S: f64 = 4.0;
 /// Start, idle, load, stop; each round with new stores.
 pub fn brokers(session: &mut Session, brokers: usize) {
     let all = [Kind::OneContainer, Kind::Processes, Kind::JavaContainer];
-    // Java's takes half a minute to stop four brokers, a minute for eight; one and eight show how it grows.
-    let kinds = session.kinds(if brokers == 4 { &all[..2] } else { &all });
+    let kinds = session.kinds(match brokers {
+        // There is nothing to share.
+        1 => &[Kind::OneContainer, Kind::JavaContainer],
+        // Java's takes half a minute to stop four brokers, a minute for eight; one and eight show how it grows.
+        4 => &all[..2],
+        _ => &all,
+    });
     let mut samples: BTreeMap<Kind, Vec<Figures>> = BTreeMap::new();
     for round in 0..session.arguments.rounds {
         for kind in &kinds {
@@ -69,15 +74,17 @@ fn one_round(session: &Session, kind: Kind, brokers: usize) -> Figures {
     sample
 }
 
-/// With SYNC_FLUSH, and how many syncs that took.
+/// With SYNC_FLUSH and several sends in flight for each broker, and how many syncs that took.
 fn synced(session: &Session, kind: Kind, brokers: usize) -> Figures {
     let arguments = &session.arguments;
     let generator = arguments.generator();
     let deployment = Deployment::start(&Plan { sync_flush: true, ..session.plan(kind, brokers) });
     let client = Client { generator: &generator, deployment: &deployment, warmup: 0.0, seconds: arguments.warmup };
-    client.send(TOPIC, 1024, CONNECTIONS, &[]);
+    // All lanes go from broker to broker.
+    let lanes = ["--mode", "async", "--inflight", &brokers.to_string()].map(str::to_owned);
+    client.send(TOPIC, 1024, CONNECTIONS, &lanes);
     let before = deployment.syncs();
-    let load = Client { seconds: arguments.seconds * 3.0, ..client }.send(TOPIC, 1024, CONNECTIONS, &[]);
+    let load = Client { seconds: arguments.seconds * 3.0, ..client }.send(TOPIC, 1024, CONNECTIONS, &lanes);
     let syncs = deployment.syncs().zip(before).map(|(after, before)| after - before);
     let mut sample = figures("synced_", load.as_ref());
     let per_thousand = syncs.zip(load).map(|(syncs, load)| 1000.0 * syncs / load.messages);

@@ -4,6 +4,8 @@
 //! broker-0   500 messages/s, open loop            its p99: the row's figures
 //! broker-1.. one for each hog that is wanted      saturated in every second run
 //! ```
+//!
+//! The same with a process for each broker shows what the machine does to the light load and its generator, whoever serves it.
 
 use std::collections::BTreeMap;
 
@@ -37,8 +39,13 @@ pub fn measure(session: &mut Session, hogs: &[Hog]) {
     let mut hogs = hogs.to_vec();
     hogs.sort_by_key(|hog| *hog != Hog::ColdReaders);
     let mut samples: BTreeMap<Hog, BTreeMap<Kind, Vec<Figures>>> = BTreeMap::new();
-    let kinds = if hogs.is_empty() { Vec::new() } else { session.kinds(&[Kind::OneContainer, Kind::JavaContainer]) };
-    for kind in kinds {
+    for kind in session.kinds(&[Kind::OneContainer, Kind::Processes, Kind::JavaContainer]) {
+        // No goal is read from Java's cold readers, and its brokers would be stopped and started for them.
+        let skipped = |hog: Hog| kind == Kind::JavaContainer && hog == Hog::ColdReaders && !session.arguments.full;
+        let hogs: Vec<Hog> = hogs.iter().copied().filter(|hog| !skipped(*hog)).collect();
+        if hogs.is_empty() {
+            continue;
+        }
         eprintln!("neighbours: {}", kind.name());
         let measured = session.attempt(&format!("neighbours, {}", kind.name()), |session| {
             let neighbourhood = Neighbourhood::start(session, kind, &hogs);

@@ -224,10 +224,10 @@ const FLEET: [(&str, &str, &str); 17] = [
     ("saturated: throughput", "messages/s", "async_per_s"),
     ("saturated: p99", "us", "async_p99_us"),
     ("after load: memory (RSS)", "MiB", "loaded_rss_mib"),
-    ("SYNC_FLUSH, synchronous: server CPU", "us/message", "synced_cpu_us"),
-    ("SYNC_FLUSH, synchronous: throughput", "messages/s", "synced_per_s"),
-    ("SYNC_FLUSH, synchronous: p99", "us", "synced_p99_us"),
-    ("SYNC_FLUSH, synchronous: syncs", "of 1000 messages", "syncs_per_1000"),
+    ("SYNC_FLUSH, 8 in flight for each: server CPU", "us/message", "synced_cpu_us"),
+    ("SYNC_FLUSH, 8 in flight for each: throughput", "messages/s", "synced_per_s"),
+    ("SYNC_FLUSH, 8 in flight for each: p99", "us", "synced_p99_us"),
+    ("SYNC_FLUSH, 8 in flight for each: syncs", "of 1000 messages", "syncs_per_1000"),
     ("saturated: generator", "cores", "async_generator_cores"),
 ];
 
@@ -272,7 +272,7 @@ fn neighbour(results: &Results, hog: Hog) -> String {
         [short(kind).to_owned()].into_iter().chain(figures.chain(more).map(cell)).collect()
     };
     let title = format!("A broker with 500 messages/s beside one saturated by {}", hog.name());
-    table(&title, &head, READERS.map(row).into())
+    table(&title, &head, FLEETS.map(row).into())
 }
 
 fn starts(results: &Results) -> String {

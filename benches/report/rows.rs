@@ -105,11 +105,14 @@ impl Work {
         }
     }
 
-    /// Rows that only `--full` measures: what they say can be told from rows beside them, which have the same size or the same
-    /// number of connections.
+    /// Rows that only `--full` measures: what they say can be told from rows beside them, which have the same size, the same
+    /// number of connections or the same flush.
     pub fn is_detail(self) -> bool {
         match self {
-            Work::Send { bytes, connections, .. } => bytes != 1024 && connections != 16,
+            Work::Send { mode, bytes, connections, sync_flush } => {
+                let crowd = connections != 16 && (bytes != 1024 || mode == Mode::Batch);
+                crowd || (sync_flush && bytes == 128)
+            }
             Work::Start { millions } => millions > 10,
             _ => false,
         }
