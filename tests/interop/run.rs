@@ -8,7 +8,7 @@ use crate::server::{MESSAGE_DELAY_LEVEL, Server};
 use crate::toolchain::Java;
 
 /// No program takes longer, unless it hangs.
-const DEADLINE: Duration = Duration::from_secs(420);
+const DEADLINE: Duration = Duration::from_secs(900);
 
 /// Consumers look at their queues every 2 s instead of 20 s, so that a new %RETRY% topic is read at once.
 const FAST_REBALANCE: &str = "-Drocketmq.client.rebalance.waitInterval=2000";

@@ -19,8 +19,9 @@ use crate::toolchain::Java;
 /// Short levels, so that retries and delays end soon. As an option the clients hear of it too.
 pub const MESSAGE_DELAY_LEVEL: &str = "messageDelayLevel=1s 2s 3s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s";
 
-const READY: Duration = Duration::from_secs(90);
-const STOPPED: Duration = Duration::from_secs(90);
+/// Never a measure of speed: a JVM on a loaded machine takes minutes.
+const READY: Duration = Duration::from_secs(600);
+const STOPPED: Duration = Duration::from_secs(600);
 
 /// Which implementation answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
