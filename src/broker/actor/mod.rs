@@ -8,6 +8,7 @@
 //!
 //! Must not decide: what a request means is the core's business, what a disk does the store's.
 
+mod crowd;
 mod ending;
 mod jobs;
 
@@ -25,6 +26,7 @@ use crate::protocol::ids::Millis;
 use crate::remoting::{Connection, ConnectionId, ReplySlot, Request};
 use crate::store::{Append, JobDone, Read, Store};
 
+use self::crowd::Crowd;
 use super::action::{Action, AfterAppend, Announcement, Cleaning, RequestId};
 use super::core::{Client, Core};
 use super::event::Event;
@@ -74,6 +76,7 @@ pub(super) struct Actor {
     pub(super) connections: HashMap<ConnectionId, Connection>,
     next_request: u64,
     scratch: Scratch,
+    crowd: Crowd,
     /// Jobs that the pool did not take yet.
     jobs: VecDeque<Job>,
     /// Jobs and file writes under way.
@@ -100,6 +103,7 @@ impl Actor {
             connections: HashMap::new(),
             next_request: 0,
             scratch: Scratch::default(),
+            crowd: Crowd::default(),
             jobs: VecDeque::new(),
             under_way: 0,
             failed: None,
@@ -135,6 +139,9 @@ impl Actor {
                 _ = self.parts.inbound.recv_many(&mut results, BATCH_MAX) => {}
                 _ = self.parts.mailbox.recv_many(&mut requests, BATCH_MAX) => {}
                 () = &mut alarm => rings_at = None,
+            }
+            if !requests.is_empty() && self.crowd.is_dense() {
+                crowd::let_others_run().await;
             }
             self.drain(&mut requests, &mut results);
             if let Some(reason) = self.failed.take() {
@@ -194,6 +201,7 @@ impl Actor {
     fn request(&mut self, now: Millis, request: Request, actions: &mut Vec<Action>) {
         let id = RequestId(self.next_request);
         self.next_request += 1;
+        self.crowd.saw(request.connection.id());
         let client = Client { connection: request.connection.id(), remote: request.connection.remote() };
         self.connections.entry(client.connection).or_insert(request.connection);
         self.slots.insert(id, request.reply);
