@@ -23,7 +23,7 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A file cannot be read.
-    #[error("{}{}: {reason}", at(.place), .path.display())]
+    #[error("{}{}: {reason}{}", at(.place), .path.display(), if .place.is_none() { "; -c FILE names another, --help says what is in it" } else { "" })]
     Unreadable {
         /// The key that names it; none for the main file.
         place: Option<Place>,

@@ -222,6 +222,8 @@ pub fn document() -> String {
          `broker_role`, so that brokers of one process never collide. Series of ports carry the same; for the container's own\n\
          ports `node_type` is `container`, for the NameServer's `namesrv`.\n\n\
          `rocketmq_...` are the names a Java 5.5.0 broker exports; `mqcontainer_...` are our own.\n\n\
+         The first 1,000 topics and 2,000 pairs of topic and group of a broker have series of their own; what comes after them is\n\
+         counted under `topic=\"(others)\"` and `consumer_group=\"(others)\"`, so that the page does not grow with the topics.\n\n\
          | Name | Kind | Of | Labels | Meaning |\n|---|---|---|---|---|\n",
     );
     for family in ALL {
