@@ -23,7 +23,7 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A file cannot be read.
-    #[error("{}{}: {reason}{}", at(.place), .path.display(), if .place.is_none() { "; -c FILE names another, --help says what is in it" } else { "" })]
+    #[error("{}{}: {reason}", at(.place), .path.display())]
     Unreadable {
         /// The key that names it; none for the main file.
         place: Option<Place>,
@@ -253,7 +253,8 @@ impl Errors {
     /// The main file cannot be read.
     #[must_use]
     pub fn unreadable(path: &Path, error: &std::io::Error) -> Errors {
-        Errors(vec![Error::Unreadable { place: None, path: path.to_owned(), reason: error.to_string() }])
+        let reason = format!("{error}; -c FILE names another, --help says what is in it");
+        Errors(vec![Error::Unreadable { place: None, path: path.to_owned(), reason }])
     }
 
     /// Whether UPDATE_BROKER_CONFIG is to be answered with NO_PERMISSION (16) instead of an ordinary error.
