@@ -16,12 +16,9 @@ use std::net::TcpStream;
 
 use bytes::BytesMut;
 use dhat::{HeapStats, Profiler};
-use mqcontainer::protocol::codes::{request, version};
 use mqcontainer::protocol::command::{Command, Serialization};
 use mqcontainer::protocol::frame;
-use mqcontainer::protocol::headers::pull::PullRequest;
-use mqcontainer::protocol::headers::send::SendRequest;
-use mqcontainer::protocol::ids::{Millis, QueueId, QueueOffset};
+use mqcontainer::protocol::ids::QueueOffset;
 use support::{Outcome, Peer, Running, broker_table, free_port};
 
 #[global_allocator]
@@ -58,50 +55,12 @@ struct Cost {
 }
 
 fn send(serialization: Serialization) -> Vec<u8> {
-    let code = request::SEND_MESSAGE_V2;
-    let mut command = Command { code, version: version::OURS, serialization, opaque: 7, ..Command::default() };
-    SendRequest {
-        producer_group: "producers",
-        topic: TOPIC,
-        default_topic: "TBW102",
-        default_topic_queue_nums: 4,
-        queue_id: QueueId(0),
-        sys_flag: 0,
-        born_timestamp: Millis(1_700_000_000_000),
-        flag: 0,
-        properties: Some(PROPERTIES),
-        reconsume_times: Some(0),
-        unit_mode: false,
-        max_reconsume_times: None,
-        batch: false,
-        broker_name: Some("a"),
-    }
-    .encode_v2(&mut command.ext);
-    command.body = vec![b'x'; BODY_BYTES].into();
-    frame::encode_to_bytes(&command).to_vec()
+    let command = support::send_command(TOPIC, Some(PROPERTIES), vec![b'x'; BODY_BYTES].into());
+    frame::encode_to_bytes(&Command { serialization, ..command }).to_vec()
 }
 
 fn pull() -> Vec<u8> {
-    let mut command = Command { code: request::PULL_MESSAGE, opaque: 8, ..Command::default() };
-    PullRequest {
-        consumer_group: "consumers",
-        topic: TOPIC,
-        queue_id: QueueId(0),
-        queue_offset: QueueOffset(0),
-        max_msg_nums: 32,
-        sys_flag: 4,
-        commit_offset: QueueOffset(0),
-        suspend_timeout_millis: 0,
-        subscription: Some("*"),
-        sub_version: 0,
-        expression_type: Some("TAG"),
-        max_msg_bytes: None,
-        request_source: None,
-        proxy_forward_client_id: None,
-        lite_topic: None,
-    }
-    .encode(&mut command.ext);
-    frame::encode_to_bytes(&command).to_vec()
+    frame::encode_to_bytes(&support::pull_command(TOPIC, QueueOffset(0))).to_vec()
 }
 
 fn paths() -> Vec<Path> {

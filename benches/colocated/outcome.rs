@@ -1,13 +1,12 @@
 //! What came out: samples of single runs, medians of them, the table and the files.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
 
 use crate::harness::deployment::{Idle, Kind};
-use crate::harness::figures::{median, show};
+use crate::harness::figures::{median, publish, show};
 use crate::harness::generator::Load;
 use crate::harness::machine::Machine;
 use crate::{Arguments, picture};
@@ -137,13 +136,7 @@ impl Report {
     }
 
     pub fn write(&self, out: &Path) {
-        fs::create_dir_all(out).unwrap();
-        let write = |name: &str, content: &str| {
-            let path = out.join(name);
-            fs::write(&path, content).unwrap();
-            eprintln!("wrote {}", path.display());
-        };
-        write("colocated.json", &(serde_json::to_string_pretty(self).unwrap() + "\n"));
-        write("colocated.svg", &picture::svg(self));
+        publish(out, "colocated.json", &(serde_json::to_string_pretty(self).unwrap() + "\n"));
+        publish(out, "colocated.svg", &picture::svg(self));
     }
 }

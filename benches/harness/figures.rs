@@ -1,4 +1,15 @@
-//! Numbers: the middle of several, and how they are shown.
+//! Numbers: the middle of several, how they are shown, and where they go.
+
+use std::fs;
+use std::path::Path;
+
+/// Writes a file of results and says so.
+pub fn publish(folder: &Path, name: &str, content: &str) {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, content).unwrap();
+    eprintln!("wrote {}", path.display());
+}
 
 /// `None` of nothing.
 pub fn median(mut values: Vec<f64>) -> Option<f64> {

@@ -1,13 +1,12 @@
 //! docs/performance.md and its pictures, from the figures.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
 use crate::goals::{self, Bound, Goal};
 use crate::harness::chart::{Panel, Picture};
 use crate::harness::deployment::Kind;
-use crate::harness::figures::show;
+use crate::harness::figures::{publish, show};
 use crate::results::Results;
 use crate::rows::{self, Hog, Mode, Work};
 
@@ -55,11 +54,7 @@ pub fn write(results: &Results, out: &Path) {
     page += &reads(results);
     page += &fleet(results);
     page += &starts(results);
-    fs::create_dir_all(out.join("bench")).unwrap();
-    let write = |name: &str, content: &str| {
-        fs::write(out.join(name), content).unwrap();
-        eprintln!("wrote {}", out.join(name).display());
-    };
+    let write = |name: &str, content: &str| publish(out, name, content);
     write("performance.md", &page);
     write("bench/performance-cpu.svg", &cpu_picture(results));
     write("bench/performance-latency.svg", &latency_picture(results));

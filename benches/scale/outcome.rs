@@ -1,14 +1,13 @@
 //! What came out: samples by name, medians, the table and the files.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
 
 use crate::Arguments;
 use crate::harness::chart::{Panel, Picture};
-use crate::harness::figures::{median, show};
+use crate::harness::figures::{median, publish, show};
 use crate::harness::machine::{self, Machine};
 
 /// In the order of their first samples.
@@ -96,14 +95,8 @@ impl Report {
     }
 
     pub fn write(&self, out: &Path) {
-        fs::create_dir_all(out).unwrap();
-        let write = |name: &str, content: &str| {
-            let path = out.join(name);
-            fs::write(&path, content).unwrap();
-            eprintln!("wrote {}", path.display());
-        };
-        write("scale.json", &(serde_json::to_string_pretty(self).unwrap() + "\n"));
-        write("scale.svg", &self.picture().svg());
+        publish(out, "scale.json", &(serde_json::to_string_pretty(self).unwrap() + "\n"));
+        publish(out, "scale.svg", &self.picture().svg());
     }
 
     fn picture(&self) -> Picture {

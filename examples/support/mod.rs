@@ -166,52 +166,13 @@ impl Peer {
 
     /// Sends one message to queue 0; returns its queue offset.
     pub async fn send(&self, broker: &str, topic: &str, body: &str) -> Outcome<QueueOffset> {
-        let mut command = Command { code: request::SEND_MESSAGE_V2, ..Command::default() };
-        let born = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
-        let header = SendRequest {
-            producer_group: "examples",
-            topic,
-            default_topic: "TBW102",
-            default_topic_queue_nums: 4,
-            queue_id: QueueId(0),
-            sys_flag: 0,
-            born_timestamp: Millis(i64::try_from(born)?),
-            flag: 0,
-            properties: None,
-            reconsume_times: None,
-            unit_mode: false,
-            max_reconsume_times: None,
-            batch: false,
-            broker_name: None,
-        };
-        header.encode_v2(&mut command.ext);
-        command.body = Bytes::copy_from_slice(body.as_bytes()).into();
-        let answer = self.call(broker, command).await?;
+        let answer = self.call(broker, send_command(topic, None, Bytes::copy_from_slice(body.as_bytes()))).await?;
         Ok(SendResponse::decode(&answer.ext)?.queue_offset)
     }
 
     /// The bodies of up to 32 messages of queue 0.
     pub async fn pull(&self, broker: &str, topic: &str, from: QueueOffset) -> Outcome<Vec<String>> {
-        const SUBSCRIPTION: i32 = 4;
-        let mut command = Command { code: request::PULL_MESSAGE, ..Command::default() };
-        let header = PullRequest {
-            consumer_group: "examples",
-            topic,
-            queue_id: QueueId(0),
-            queue_offset: from,
-            max_msg_nums: 32,
-            sys_flag: SUBSCRIPTION,
-            commit_offset: QueueOffset(0),
-            suspend_timeout_millis: 0,
-            subscription: Some("*"),
-            sub_version: 0,
-            expression_type: Some("TAG"),
-            max_msg_bytes: None,
-            request_source: None,
-            proxy_forward_client_id: None,
-            lite_topic: None,
-        };
-        header.encode(&mut command.ext);
+        let command = pull_command(topic, from);
         let answer = self.ask(broker, command).await?;
         match answer.code {
             response::SUCCESS => {}
@@ -274,6 +235,55 @@ impl Peer {
         header.encode(&mut command.ext);
         self.ask(admin, command).await
     }
+}
+
+/// 310: a message for queue 0.
+pub fn send_command(topic: &str, properties: Option<&str>, body: Bytes) -> Command {
+    let mut command = Command { code: request::SEND_MESSAGE_V2, body: body.into(), ..Command::default() };
+    let born = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let header = SendRequest {
+        producer_group: "examples",
+        topic,
+        default_topic: "TBW102",
+        default_topic_queue_nums: 4,
+        queue_id: QueueId(0),
+        sys_flag: 0,
+        born_timestamp: Millis(i64::try_from(born).unwrap_or(i64::MAX)),
+        flag: 0,
+        properties,
+        reconsume_times: None,
+        unit_mode: false,
+        max_reconsume_times: None,
+        batch: false,
+        broker_name: None,
+    };
+    header.encode_v2(&mut command.ext);
+    command
+}
+
+/// 11: up to 32 messages of queue 0, or none at once.
+pub fn pull_command(topic: &str, from: QueueOffset) -> Command {
+    const SUBSCRIPTION: i32 = 4;
+    let mut command = Command { code: request::PULL_MESSAGE, ..Command::default() };
+    let header = PullRequest {
+        consumer_group: "examples",
+        topic,
+        queue_id: QueueId(0),
+        queue_offset: from,
+        max_msg_nums: 32,
+        sys_flag: SUBSCRIPTION,
+        commit_offset: QueueOffset(0),
+        suspend_timeout_millis: 0,
+        subscription: Some("*"),
+        sub_version: 0,
+        expression_type: Some("TAG"),
+        max_msg_bytes: None,
+        request_source: None,
+        proxy_forward_client_id: None,
+        lite_topic: None,
+    };
+    header.encode(&mut command.ext);
+    command
 }
 
 /// Waits until `condition` holds.

@@ -17,7 +17,6 @@
 
 pub mod action;
 mod actor;
-mod calls;
 pub mod config_file;
 pub mod core;
 pub mod creations;

@@ -3,11 +3,12 @@
 //! ```text
 //! wait for one -> drain mailbox and results -> core, event by event
 //!   -> all appends in one write -> follow -> replies -> jobs to the I/O pool (jobs.rs) -> wait
-//! until it is told to stop or the store fails (ending.rs)
+//! until it is told to stop or the store fails (ending.rs); what it asks clients for administrators is in calls.rs
 //! ```
 //!
 //! Must not decide: what a request means is the core's business, what a disk does the store's.
 
+mod calls;
 mod crowd;
 mod ending;
 mod jobs;
@@ -71,9 +72,9 @@ pub(super) struct Parts {
 }
 
 pub(super) struct Actor {
-    pub(super) parts: Parts,
-    pub(super) slots: HashMap<RequestId, ReplySlot>,
-    pub(super) connections: HashMap<ConnectionId, Connection>,
+    parts: Parts,
+    slots: HashMap<RequestId, ReplySlot>,
+    connections: HashMap<ConnectionId, Connection>,
     next_request: u64,
     scratch: Scratch,
     crowd: Crowd,

@@ -12,6 +12,7 @@ pub mod delay;
 pub mod groups;
 pub mod locks;
 pub mod offsets;
+pub mod series;
 pub mod stats;
 pub mod topics;
 pub mod unique_ids;

@@ -1,17 +1,16 @@
 //! Counts per topic and group with Java's three windows (`BrokerStatsManager`, `StatsItem`), and the broker's totals
 //! behind `brokerStatus` (`StoreStatsService`).
 //!
-//! Samples are taken every 10 s, 10 min and 1 h; a window is the difference between its newest and its oldest sample.
 //! A key that saw nothing for two days is forgotten, so that topics that come and go leave nothing behind.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::body::stats::{BrokerStatsData, BrokerStatsItem};
 use crate::protocol::ids::Millis;
 
 use super::offsets::TopicGroup;
+use super::series::{Due, HOUR_MILLIS, MINUTES_MILLIS, SECONDS_MILLIS, Series};
 
 /// Names of the series as `mqadmin statsAll` and the dashboard ask for them (Java: `Stats`).
 pub mod name {
@@ -31,10 +30,7 @@ pub mod name {
     pub const BROKER_GET_NUMS: &str = "BROKER_GET_NUMS";
 }
 
-const SECONDS_MILLIS: i64 = 10_000;
 const MINUTE_MILLIS: i64 = 60_000;
-const MINUTES_MILLIS: i64 = 600_000;
-const HOUR_MILLIS: i64 = 3_600_000;
 /// The windows of `putTps` and its like.
 const RATE_MILLIS: [i64; 3] = [10_000, 60_000, 600_000];
 /// Samples every 10 s that reach back ten minutes.
@@ -44,97 +40,6 @@ pub const TOPICS_SHOWN_MAX: usize = 1_000;
 /// The same of pairs of topic and group.
 pub const PAIRS_SHOWN_MAX: usize = 2_000;
 const FORGET_MILLIS: i64 = 2 * 24 * HOUR_MILLIS;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Sample {
-    at: Millis,
-    value: u64,
-    times: u64,
-}
-
-/// The samples of one window, oldest first.
-#[derive(Debug, Default)]
-struct Window {
-    samples: VecDeque<Sample>,
-}
-
-impl Window {
-    fn sample(&mut self, sample: Sample, period_millis: i64, samples_max: usize) {
-        if self.samples.is_empty() {
-            self.samples.push_back(Sample { at: sample.at.plus(-period_millis), value: 0, times: 0 });
-        }
-        self.samples.push_back(sample);
-        while self.samples.len() > samples_max {
-            self.samples.pop_front();
-        }
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "rates for people")]
-    fn read(&self) -> BrokerStatsItem {
-        let (Some(first), Some(last)) = (self.samples.front(), self.samples.back()) else {
-            return BrokerStatsItem::default();
-        };
-        let sum = last.value - first.value;
-        let times = last.times - first.times;
-        let millis = last.at.since(first.at).max(1);
-        BrokerStatsItem {
-            sum: i64::try_from(sum).unwrap_or(i64::MAX),
-            tps: sum as f64 * 1000.0 / millis as f64,
-            avgpt: if times > 0 { sum as f64 / times as f64 } else { 0.0 },
-        }
-    }
-}
-
-/// One counted thing.
-#[derive(Debug, Default)]
-pub struct Series {
-    value: u64,
-    times: u64,
-    touched: Millis,
-    minute: Window,
-    hour: Window,
-    day: Window,
-}
-
-impl Series {
-    /// Counts `value` once.
-    pub fn add(&mut self, now: Millis, value: u64) {
-        self.value += value;
-        self.times += 1;
-        self.touched = now;
-    }
-
-    /// All that was ever counted.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.value
-    }
-
-    /// The three windows.
-    #[must_use]
-    pub fn read(&self) -> BrokerStatsData {
-        BrokerStatsData { stats_minute: self.minute.read(), stats_hour: self.hour.read(), stats_day: self.day.read() }
-    }
-
-    fn sample(&mut self, now: Millis, due: &Due) {
-        let sample = Sample { at: now, value: self.value, times: self.times };
-        if due.seconds {
-            self.minute.sample(sample, SECONDS_MILLIS, 7);
-        }
-        if due.minutes {
-            self.hour.sample(sample, MINUTES_MILLIS, 7);
-        }
-        if due.hour {
-            self.day.sample(sample, HOUR_MILLIS, 25);
-        }
-    }
-}
-
-struct Due {
-    seconds: bool,
-    minutes: bool,
-    hour: bool,
-}
 
 /// `message_type` of the metrics (Java: `TopicMessageType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -522,9 +427,9 @@ impl Stats {
         }
         if due.hour {
             self.sampled_hour = now;
-            self.topics.retain(|_, stats| now.since(stats.put_nums.touched) < FORGET_MILLIS);
+            self.topics.retain(|_, stats| now.since(stats.put_nums.touched()) < FORGET_MILLIS);
             self.groups.retain(|_, stats| {
-                let touched = stats.get_nums.touched.max(stats.send_back.touched);
+                let touched = stats.get_nums.touched().max(stats.send_back.touched());
                 now.since(touched) < FORGET_MILLIS
             });
             self.count_shown();
@@ -565,6 +470,7 @@ impl Stats {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::body::stats::BrokerStatsItem;
 
     #[test]
     fn a_window_is_newest_minus_oldest() {

@@ -22,9 +22,8 @@ const DEAD_LETTER_QUEUES: i32 = 1;
 /// All topics of a broker.
 #[derive(Debug, Default)]
 pub struct Topics {
-    table: BTreeMap<Arc<str>, Arc<TopicConfig>>,
-    /// The same for look-ups, which every send makes: of ten thousand topics the tree compares fourteen.
-    by_name: HashMap<Arc<str>, Arc<TopicConfig>>,
+    /// Not in order: every send looks its topic up, and of ten thousand a tree compares fourteen.
+    table: HashMap<Arc<str>, Arc<TopicConfig>>,
     system: Vec<Arc<str>>,
     version: DataVersion,
     dirty: bool,
@@ -48,7 +47,7 @@ impl Topics {
         let mut topics = Topics { version: file.data_version, ..Topics::default() };
         for (name, mut topic) in file.topic_config_table {
             topic.topic_name.clone_from(&name);
-            topics.insert(name.into(), topic);
+            topics.table.insert(name.into(), Arc::new(topic));
         }
         for topic in system_topics(config) {
             let name: Arc<str> = topic.topic_name.as_str().into();
@@ -107,12 +106,14 @@ impl Topics {
     /// A topic with its interned name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<(&Arc<str>, &Arc<TopicConfig>)> {
-        self.by_name.get_key_value(name)
+        self.table.get_key_value(name)
     }
 
     /// All topics by name.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<TopicConfig>)> {
-        self.table.iter()
+        let mut topics: Vec<_> = self.table.iter().collect();
+        topics.sort_unstable_by_key(|(name, _)| *name);
+        topics.into_iter()
     }
 
     /// How many there are.
@@ -205,7 +206,6 @@ impl Topics {
 
     /// Deletes a topic; `false` when there is none.
     pub fn remove(&mut self, now: Millis, name: &str) -> bool {
-        self.by_name.remove(name);
         let removed = self.table.remove(name).is_some();
         if removed {
             self.changed(now);
@@ -222,14 +222,8 @@ impl Topics {
         if self.table.get(&name).is_some_and(|old| **old == topic) {
             return;
         }
-        self.insert(name, topic);
+        self.table.insert(name, Arc::new(topic));
         self.changed(now);
-    }
-
-    fn insert(&mut self, name: Arc<str>, topic: TopicConfig) {
-        let topic = Arc::new(topic);
-        self.by_name.insert(Arc::clone(&name), Arc::clone(&topic));
-        self.table.insert(name, topic);
     }
 
     fn changed(&mut self, now: Millis) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::broker::state::stats::Series;
+use crate::broker::state::series::Series;
 use crate::broker::testing::{Bench, command, send_fields, shown};
 use crate::protocol::body::stats::KvTable;
 use crate::protocol::codes::request::*;

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Actor;
+use crate::broker::action::RequestId;
+use crate::broker::error::Error;
+use crate::broker::requests::forward::progress_of;
 use crate::env::{TaskKind, mailbox};
 use crate::protocol::command::Command;
 use crate::remoting::ConnectionId;
-
-use super::action::RequestId;
-use super::actor::Actor;
-use super::error::Error;
-use super::requests::forward::progress_of;
 
 /// A client has this long to answer a request of ours (Java: 10 s for 307 and 309).
 const CLIENT_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
