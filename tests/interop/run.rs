@@ -82,9 +82,9 @@ pub fn verdict(mut command: Command, server: &Server) {
     println!("{}", lines("PASS"));
     assert!(
         status.is_some_and(|status| status.success()) && !lines("PASS").is_empty() && lines("FAIL").is_empty(),
-        "{command:?}\nended with {status:?} (None: not within {DEADLINE:?})\n{}\n\nfailed:\n{}\n\nservers:\n{}",
-        tail(&output),
+        "failed:\n{}\n{command:?}\nended with {status:?} (None: not within {DEADLINE:?})\n{}\n\nservers:\n{}",
         lines("FAIL"),
+        tail(&output),
         server.logs()
     );
 }
