@@ -46,6 +46,7 @@ impl Kind {
             Kind::Text => Some(Value::Text(text.to_owned())),
             Kind::Path => (!text.is_empty()).then(|| Value::Path(PathBuf::from(text))),
             Kind::Ip => text.parse().ok().map(Value::Ip),
+            Kind::Address => (text.is_empty() || is_host_and_port(text)).then(|| Value::Text(text.to_owned())),
             Kind::Endpoint => text.parse().ok().map(Value::Endpoint),
             Kind::Delays => delays(text),
             _ => None,

@@ -10,7 +10,7 @@ use super::outside::Outside;
 use super::properties::{decode_properties, read_properties};
 use super::raw::{Document, RawEntry, RawTable, RawValue, read_toml};
 use super::resolve::{Findings, broker_default, container_default, namesrv_default, resolve};
-use super::rules::{check_broker, check_neighbours, check_process_ports, warn_unreachable};
+use super::rules::{check_broker, check_neighbours, check_process_ports, warn_broker, warn_unreachable};
 use super::values::{Entry, Value, Values};
 
 /// Key of a `[[broker]]` table that names a `.conf`, relative to the file it stands in.
@@ -248,6 +248,7 @@ fn build_broker(source: &Source, defaults: &[RawEntry], outside: &Outside, findi
         findings,
     )?;
     check_broker(&values, &mut findings.errors);
+    warn_broker(&values, &mut findings.warnings);
     Some(Broker::from_values(values, source.origin.clone()))
 }
 

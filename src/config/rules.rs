@@ -19,12 +19,6 @@ fn check_role(values: &Values, errors: &mut Errors) {
     let role = values.text("brokerRole");
     let id: i64 = values.number("brokerId");
     if role == "SLAVE" {
-        errors.push(Error::Unsupported {
-            place: values.place("brokerRole"),
-            key: "brokerRole",
-            value: role.to_owned(),
-            why: "slave brokers are not supported by this version",
-        });
         if id == 0 {
             errors.push(Error::Contradiction {
                 place: values.place("brokerId"),
@@ -50,15 +44,13 @@ fn check_replicas(values: &Values, errors: &mut Errors) {
             });
         }
     }
-    for (key, number) in [total, in_sync, min] {
-        if number > 1 {
-            errors.push(Error::Unsupported {
-                place: values.place(key),
-                key,
-                value: number.to_string(),
-                why: "more than one copy needs slaves, which are not supported by this version",
-            });
-        }
+}
+
+/// What one broker is asked for and does not get yet.
+pub fn warn_broker(values: &Values, warnings: &mut Warnings) {
+    const KEY: &str = "enableSlaveActingMaster";
+    if values.bool(KEY) {
+        warnings.push(&values.place(KEY), KEY, "slaves of this version do not act as master yet");
     }
 }
 

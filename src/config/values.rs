@@ -17,7 +17,7 @@ pub enum Value {
     Bool(bool),
     /// [`Kind::Int`], [`Kind::Bytes`] in bytes, [`Kind::Time`] in the unit of its key.
     Int(i64),
-    /// [`Kind::Words`], [`Kind::Name`], [`Kind::Text`].
+    /// [`Kind::Words`], [`Kind::Name`], [`Kind::Text`], [`Kind::Address`].
     Text(String),
     /// [`Kind::Path`].
     Path(PathBuf),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::broker::Snapshot;
 use crate::broker::stages::{BATCH_BOUNDS, MICROS_BOUNDS, Stages};
-use crate::config::{Config, Role};
+use crate::config::Config;
 use crate::dispatch::{Admission, Dispatch, LATENCY_BOUNDS_MILLIS, Lane};
 use crate::env::{Env, TaskKind, Usage};
 use crate::observe::catalogue as series;
@@ -134,9 +134,7 @@ fn owner(broker: &BrokerStatus) -> Owner {
         node_type: "broker",
         node_id: broker.identity.name.clone(),
         broker_id: broker.identity.id.to_string(),
-        broker_role: match broker.role {
-            Role::AsyncMaster | Role::SyncMaster => broker.role.as_str().to_owned(),
-        },
+        broker_role: broker.role.as_str().to_owned(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::replication::Replication;
 use super::store::StoreOptions;
 use crate::config::values::Values;
 use crate::protocol::ids::{BrokerId, BrokerIdentity};
@@ -22,6 +23,8 @@ pub struct Broker {
     pub addresses: Addresses,
     /// Its store.
     pub store: StoreOptions,
+    /// How it copies its log, or that of its master.
+    pub replication: Replication,
     /// Topics and groups that come into being by themselves.
     pub topics: Topics,
     /// How requests are admitted and answered.
@@ -58,12 +61,14 @@ impl Broker {
                 id: BrokerId(values.number("brokerId")),
             },
             role: match values.text("brokerRole") {
+                "SLAVE" => Role::Slave,
                 "SYNC_MASTER" => Role::SyncMaster,
                 _ => Role::AsyncMaster,
             },
             ports: Ports { main, fast: main - 2, ha: values.number("haListenPort") },
             addresses: Addresses { client: values.ip("brokerIP1"), ha: values.ip("brokerIP2") },
             store: StoreOptions::from_values(&values),
+            replication: Replication::from_values(&values),
             topics: Topics::from_values(&values),
             requests: Requests::from_values(&values),
             delay_levels: values.delay_levels("messageDelayLevel"),
@@ -87,13 +92,15 @@ impl Broker {
     }
 }
 
-/// `brokerRole`, as far as this version has it.
+/// `brokerRole`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// ASYNC_MASTER: producers do not wait for slaves.
     AsyncMaster,
     /// SYNC_MASTER: producers wait for `inSyncReplicas`.
     SyncMaster,
+    /// SLAVE: a copy of the master of its name; its id is greater than 0.
+    Slave,
 }
 
 impl Role {
@@ -103,6 +110,7 @@ impl Role {
         match self {
             Role::AsyncMaster => "ASYNC_MASTER",
             Role::SyncMaster => "SYNC_MASTER",
+            Role::Slave => "SLAVE",
         }
     }
 }
@@ -185,6 +193,8 @@ pub struct Requests {
     pub notify_consumer_ids_changed: bool,
     /// `slaveReadEnable`: consumers far behind are sent to a slave.
     pub slave_read: bool,
+    /// `offsetCheckInSlave`: a slave moves consumers whose offset it does not have.
+    pub slave_corrects_offsets: bool,
     /// `traceOn`: answers of sends tell clients that they may trace.
     pub trace_on: bool,
     /// `regionId` in answers of sends.
@@ -205,6 +215,7 @@ impl Requests {
             short_polling: values.duration("shortPollingTimeMills"),
             notify_consumer_ids_changed: values.bool("notifyConsumerIdsChangedEnable"),
             slave_read: values.bool("slaveReadEnable"),
+            slave_corrects_offsets: values.bool("offsetCheckInSlave"),
             trace_on: values.bool("traceOn"),
             region_id: values.text("regionId").to_owned(),
         }

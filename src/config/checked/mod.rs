@@ -4,6 +4,7 @@
 
 mod broker;
 mod container;
+mod replication;
 mod store;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use super::raw::RawEntry;
 
 pub use broker::{Addresses, Broker, BrokerLimits, DelayLevels, Ports, Registration, Requests, Role, Topics};
 pub use container::{Container, ContainerLimits, ContainerPorts, Http, Namesrv};
+pub use replication::Replication;
 pub use store::{Flush, FlushDiskType, KeyIndex, Retention, StoreOptions, Transfer};
 
 /// Everything a process of this program does.

@@ -14,7 +14,7 @@ pub(super) const KEYS: &[Key] = &[
         "brokerRole",
         Kind::Words(&["ASYNC_MASTER", "SYNC_MASTER", "SLAVE"]),
         "ASYNC_MASTER",
-        "Role of the broker; SLAVE is not supported by this version.",
+        "Role of the broker.",
     ),
     Key::new("listenPort", MAIN_PORT, "6888", "Port for clients; listenPort - 2 is the fast port, without pulls."),
     Key::computed("haListenPort", PORT, "listenPort + 1", "Port for slaves."),

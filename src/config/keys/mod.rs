@@ -3,6 +3,7 @@
 mod broker;
 mod container;
 mod java;
+mod replication;
 mod store;
 
 use super::units::{TimeUnit, show_bytes};
@@ -37,13 +38,13 @@ impl Section {
 
     /// The implemented keys.
     pub fn keys(self) -> impl Iterator<Item = &'static Key> {
-        let (first, second): (&[Key], &[Key]) = match self {
-            Section::Container => (container::CONTAINER, &[]),
-            Section::Http => (container::HTTP, &[]),
-            Section::Namesrv => (container::NAMESRV, &[]),
-            Section::Broker => (broker::KEYS, store::KEYS),
+        let tables: &[&[Key]] = match self {
+            Section::Container => &[container::CONTAINER],
+            Section::Http => &[container::HTTP],
+            Section::Namesrv => &[container::NAMESRV],
+            Section::Broker => &[broker::KEYS, store::KEYS, replication::KEYS],
         };
-        first.iter().chain(second)
+        tables.iter().copied().flatten()
     }
 
     /// The keys that are refused unless they have one value, because ignoring them would lose or expose messages.
@@ -216,6 +217,8 @@ pub enum Kind {
     Ip,
     /// `ip:port`.
     Endpoint,
+    /// `host:port`, or nothing.
+    Address,
     /// `host:port` several times, a list or one text separated by `;`.
     Addresses,
     /// Texts, a list or one text with this separator.
@@ -246,6 +249,7 @@ impl Kind {
             Kind::Path => "path".into(),
             Kind::Ip => "IP address".into(),
             Kind::Endpoint => "ip:port".into(),
+            Kind::Address => "host:port".into(),
             Kind::Addresses => "list of host:port, or one text separated by ;".into(),
             Kind::List(separator) => format!("list, or one text separated by {separator}"),
             Kind::HoursOfDay => "hours of the day, 00 to 23, separated by ;".into(),

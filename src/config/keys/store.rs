@@ -196,17 +196,4 @@ pub(super) const KEYS: &[Key] = &[
         "10000",
         "How often the positions of the delay levels are saved.",
     ),
-    Key::new(
-        "totalReplicas",
-        int(1, 1000),
-        "1",
-        "Copies of each message; more than 1 needs slaves, which this version does not have.",
-    ),
-    Key::new("inSyncReplicas", int(1, 1000), "1", "Copies that SYNC_MASTER waits for, at most totalReplicas."),
-    Key::new(
-        "minInSyncReplicas",
-        int(1, 1000),
-        "1",
-        "Copies below which a message is refused, at most inSyncReplicas.",
-    ),
 ];

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{lines, load, machine};
-use crate::config::{BUILT_IN, Broker, Config, FlushDiskType, Ports, Role, summary};
+use crate::config::{BUILT_IN, Broker, Config, FlushDiskType, Ports, Replication, Role, summary};
 
 /// In the style of the files that come with Java, with what users add to them.
 const STOCK: &str = "\
@@ -237,17 +237,23 @@ fn roles_ids_and_replicas_must_fit() {
     check("brokerId = 1", &["container.toml:3: brokerRole = ASYNC_MASTER with brokerId = 1: the id of a master is 0"]);
     check(
         "brokerRole = \"SLAVE\"",
-        &[
-            "container.toml:1: brokerRole = SLAVE with brokerId = 0: the id of a slave is greater than 0",
-            "container.toml:3: brokerRole = SLAVE: slave brokers are not supported by this version",
-        ],
+        &["container.toml:1: brokerRole = SLAVE with brokerId = 0: the id of a slave is greater than 0"],
     );
+    check("brokerRole = \"SLAVE\"\nbrokerId = 1\nhaMasterAddress = \"10.0.0.8:10912\"", &[]);
     check(
-        "inSyncReplicas = 2",
-        &[
-            "container.toml:3: inSyncReplicas = 2 is more than totalReplicas = 1",
-            "container.toml:3: inSyncReplicas = 2: more than one copy needs slaves, which are not supported by this version",
-        ],
+        "brokerRole = \"SYNC_MASTER\"\nbrokerId = 2",
+        &["container.toml:4: brokerRole = SYNC_MASTER with brokerId = 2: the id of a master is 0"],
+    );
+    check("haMasterAddress = \"master\"", &["container.toml:3: haMasterAddress = \"master\": expected host:port"]);
+    check(
+        "enableSlaveActingMaster = true",
+        &["warning: container.toml:3: enableSlaveActingMaster: slaves of this version do not act as master yet"],
+    );
+    check("inSyncReplicas = 2", &["container.toml:3: inSyncReplicas = 2 is more than totalReplicas = 1"]);
+    check("totalReplicas = 3\ninSyncReplicas = 2\nminInSyncReplicas = 2", &[]);
+    check(
+        "totalReplicas = 3\ninSyncReplicas = 2\nminInSyncReplicas = 3",
+        &["container.toml:5: minInSyncReplicas = 3 is more than inSyncReplicas = 2"],
     );
     check(
         "enableDLegerCommitLog = true",
@@ -393,4 +399,38 @@ fn delay_levels() {
     let expected = [(-1, None), (0, None), (1, Some(1)), (2, Some(300)), (3, Some(7200)), (4, Some(7200))];
     assert_eq!(found, expected.into());
     assert_eq!(levels.max(), 3);
+}
+
+#[test]
+fn copies_on_other_brokers() {
+    let java = Replication {
+        master_ha_address: None,
+        heartbeat: Duration::from_secs(5),
+        housekeeping: Duration::from_secs(20),
+        batch_bytes: 32 << 10,
+        max_gap_not_in_sync: 256 << 20,
+        flow_limit: None,
+        slave_timeout: Duration::from_secs(3),
+        in_sync: 1,
+        min_in_sync: 1,
+        total: 1,
+        auto_in_sync: false,
+        acting_master: false,
+    };
+    assert_eq!(broker("").replication, java);
+    let slave = broker(
+        "brokerRole = \"SLAVE\"\nbrokerId = 2\ntotalReplicas = 3\ninSyncReplicas = 2\nhaMasterAddress = \"m:10912\"\n\
+         haFlowControlEnable = true\nenableAutoInSyncReplicas = true\nenableSlaveActingMaster = true",
+    );
+    assert_eq!(slave.role, Role::Slave);
+    let expected = Replication {
+        master_ha_address: Some("m:10912".into()),
+        flow_limit: Some(100 << 20),
+        in_sync: 2,
+        total: 3,
+        auto_in_sync: true,
+        acting_master: true,
+        ..java
+    };
+    assert_eq!(slave.replication, expected);
 }

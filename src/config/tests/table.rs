@@ -75,6 +75,7 @@ fn samples(key: &Key) -> Vec<String> {
         Kind::Path => vec!["\"/x\"".into()],
         Kind::Ip => vec!["\"::1\"".into()],
         Kind::Endpoint => vec!["\"[::1]:1\"".into()],
+        Kind::Address => vec!["\"\"".into(), "\"x:1\"".into()],
         Kind::Addresses => vec!["[]".into(), "\"x:1\"".into()],
         Kind::List(_) => vec!["[]".into(), "\"x.conf\"".into()],
         Kind::HoursOfDay => vec!["4".into(), "\"04;23\"".into()],
