@@ -81,6 +81,16 @@ impl Running {
     pub async fn begin(folder: TempDir, brokers: &str, change: impl FnOnce(Env) -> Env) -> Outcome<Running> {
         let (admin, namesrv) = (free_port(), free_port());
         let text = configuration(folder.path(), admin, namesrv, brokers);
+        Running::from_text(folder, &text, (admin, namesrv), change).await
+    }
+
+    /// The same with another text, which has these ports of the container and its NameServer.
+    pub async fn from_text(
+        folder: TempDir,
+        text: &str,
+        (admin, namesrv): (u16, u16),
+        change: impl FnOnce(Env) -> Env,
+    ) -> Outcome<Running> {
         let file = folder.path().join("container.toml");
         let outside = container::outside();
         let (config, _warnings) = Config::load(&file, text.as_bytes(), &outside)?;
@@ -204,12 +214,17 @@ impl Peer {
         Ok(bodies)
     }
 
-    /// The addresses of the masters that serve a topic, by broker name, as a client would find them.
-    pub async fn route(&self, namesrv: &str, topic: &str) -> Outcome<Vec<(String, String)>> {
+    /// What a NameServer says of a topic.
+    pub async fn route_data(&self, namesrv: &str, topic: &str) -> Outcome<TopicRouteData> {
         let mut command = Command { code: request::GET_ROUTEINFO_BY_TOPIC, ..Command::default() };
         RouteRequest { topic, accept_standard_json_only: Some(true) }.encode(&mut command.ext);
         let answer = self.call(namesrv, command).await?;
-        let route: TopicRouteData = json::from_java(&answer.body.to_bytes())?;
+        Ok(json::from_java(&answer.body.to_bytes())?)
+    }
+
+    /// The addresses of the masters that serve a topic, by broker name, as a client would find them.
+    pub async fn route(&self, namesrv: &str, topic: &str) -> Outcome<Vec<(String, String)>> {
+        let route = self.route_data(namesrv, topic).await?;
         let mut masters: Vec<(String, String)> = route
             .broker_datas
             .into_iter()

@@ -25,6 +25,7 @@ pub mod error;
 pub mod event;
 pub mod handle;
 pub mod hold;
+mod metadata;
 mod open;
 pub mod persist;
 mod readers;
@@ -34,7 +35,9 @@ pub mod stages;
 pub mod state;
 #[cfg(test)]
 mod testing;
+mod upstream;
 
 pub use handle::{Exit, Handle, Started};
 pub use open::{StartError, start};
 pub use snapshot::Snapshot;
+pub use upstream::Upstream;

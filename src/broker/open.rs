@@ -5,18 +5,21 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::config::Broker;
+use crate::config::{Broker, Role};
 use crate::env::{Disk, Env, TaskKind, mailbox};
 use crate::protocol::ids::Millis;
 use crate::protocol::json;
+use crate::remoting::Client;
 use crate::store::{self, Progress, Store};
 
 use super::action::ConfigFile;
 use super::actor::{Actor, Parts};
 use super::core::{Core, Loaded};
 use super::handle::{Handle, Started};
+use super::metadata::Follower;
 use super::readers::Readers;
 use super::stages::Stages;
+use super::upstream::Upstream;
 
 /// Control messages that may wait: snapshots, stops, closed connections.
 const CONTROL_LIMIT: usize = 4_096;
@@ -50,11 +53,18 @@ pub enum StartError {
     Pool(#[from] crate::env::Full),
 }
 
-/// Starts a broker; `progress` shows how far its recovery is.
+/// Starts a broker; `progress` shows how far its recovery is. A slave finds its master at `upstream` and calls it by `client`; for a
+/// master neither is used.
 ///
 /// # Errors
 /// [`StartError`]; nothing of the broker is left then.
-pub async fn start(config: Arc<Broker>, env: &Env, progress: Arc<Progress>) -> Result<Started, StartError> {
+pub async fn start(
+    config: Arc<Broker>,
+    env: &Env,
+    progress: Arc<Progress>,
+    client: Client,
+    upstream: watch::Receiver<Upstream>,
+) -> Result<Started, StartError> {
     let weight = usize::try_from(config.limits.io_weight).unwrap_or(1);
     let share = env.pool.share(POOL_JOBS_MAX * weight);
     let (opening, disk) = (Arc::clone(&config), Arc::clone(&env.disk));
@@ -71,6 +81,10 @@ pub async fn start(config: Arc<Broker>, env: &Env, progress: Arc<Progress>) -> R
     let readers =
         Readers::new(store.view(), env.tasks.clone(), (share.clone(), weight), results.clone(), Arc::clone(&owner));
     let stages = Arc::new(Stages::default());
+    if config.role == Role::Slave {
+        let follower = Follower { client, upstream, results: results.clone(), owner: Arc::clone(&owner) };
+        drop(env.tasks.spawn(TaskKind::Slave, &owner, follower.run()));
+    }
     let parts = Parts {
         core,
         store,

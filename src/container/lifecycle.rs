@@ -18,11 +18,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::broker::action::Announcement;
-use crate::broker::{self, Exit, Started};
+use crate::broker::{self, Exit, Started, Upstream};
 use crate::config;
 use crate::env::{Env, TaskKind, Tasks};
 use crate::protocol::body::register::RegisterBrokerBody;
 use crate::protocol::body::topic::TopicConfigAndMapping;
+use crate::remoting::Client;
 use crate::store::Progress;
 
 use super::ports::{Door, Ports};
@@ -45,6 +46,7 @@ pub(super) enum FirstFailure {
 pub(super) struct Life {
     state: watch::Receiver<State>,
     restarts: watch::Receiver<u64>,
+    upstream: watch::Receiver<Upstream>,
     tasks: Tasks,
 }
 
@@ -53,6 +55,7 @@ impl Life {
     pub(super) fn begin(shared: &Arc<Shared>, config: &Arc<config::Broker>, first: FirstFailure) -> Life {
         let (state, states) = watch::channel(State::Starting { progress: Arc::default() });
         let (restarts, restarted) = watch::channel(0);
+        let (upstream, upstreams) = watch::channel(Upstream::default());
         let tasks = shared.lives.child();
         let life = Living {
             shared: Arc::clone(shared),
@@ -61,10 +64,11 @@ impl Life {
             tasks: tasks.clone(),
             state,
             restarts,
+            upstream,
         };
         let owner = Arc::clone(&life.owner);
         drop(tasks.spawn(TaskKind::Supervisor, &owner, life.run(first)));
-        Life { state: states, restarts: restarted, tasks }
+        Life { state: states, restarts: restarted, upstream: upstreams, tasks }
     }
 
     /// What it is doing now.
@@ -75,6 +79,11 @@ impl Life {
     /// How often it was started again.
     pub(super) fn restarts(&self) -> u64 {
         *self.restarts.borrow()
+    }
+
+    /// Where its master is, as far as known; a master knows none.
+    pub(super) fn upstream(&self) -> Upstream {
+        self.upstream.borrow().clone()
     }
 
     /// Waits for the end of the first try and returns what came of it.
@@ -123,6 +132,7 @@ struct Living {
     tasks: Tasks,
     state: watch::Sender<State>,
     restarts: watch::Sender<u64>,
+    upstream: watch::Sender<Upstream>,
 }
 
 impl Living {
@@ -176,7 +186,10 @@ impl Living {
         let env = &self.shared.env;
         let ports = Ports::open(&self.shared.dispatch, self.shared.bind, &self.owner, &self.config, &door, &env.clock)
             .map_err(|error| Ended::Failed(error.to_string()))?;
-        let started = match start_broker(env, &self.owner, &self.config, &progress).await {
+        self.find_master();
+        let upstream = self.upstream.subscribe();
+        let client = self.shared.client.clone();
+        let started = match start_broker(env, &self.owner, &self.config, &progress, client, upstream).await {
             Ok(started) => started,
             Err(reason) => {
                 ports.close().await;
@@ -199,12 +212,15 @@ impl Living {
         };
         tracing::info!(broker = %self.owner, recovered = serving.recovered, took_ms = serving.took.as_millis(), "broker serves");
         self.state.send_replace(State::Serving(serving));
+        self.shared.masters.serves(&self.config, self.shared.bind);
         Ok(Running { started, ports })
     }
 
     /// Until it ends by itself or is asked to; everything is taken down then.
     async fn serve(&self, running: Running) -> Ended {
         let Running { mut started, ports } = running;
+        let (mut told, mut beside) = (self.shared.registrar.masters(), self.shared.masters.changes());
+        self.find_master();
         let failed = loop {
             tokio::select! {
                 biased;
@@ -219,8 +235,11 @@ impl Living {
                     let announcement = started.announcements.borrow_and_update().clone();
                     self.shared.registrar.update(registration(&self.config, &announcement)).await;
                 }
+                Ok(()) = told.changed() => self.find_master(),
+                Ok(()) = beside.changed() => self.find_master(),
             }
         };
+        self.shared.masters.ended(&self.config);
         self.state.send_replace(match &failed {
             None => State::Stopping,
             Some(reason) => State::Failed { reason: reason.as_str().into(), restart_at: None },
@@ -239,6 +258,17 @@ impl Living {
                 Ended::Failed(reason)
             }
         }
+    }
+
+    /// Tells the broker when there is news of its master.
+    fn find_master(&self) {
+        let told = self.shared.registrar.masters().borrow().get(&self.config.identity).cloned();
+        self.upstream.send_if_modified(|known| {
+            let found = self.shared.masters.upstream(&self.config, told, known.clone());
+            let changed = found != *known;
+            *known = found;
+            changed
+        });
     }
 
     fn now(&self) -> Duration {
@@ -274,9 +304,11 @@ async fn start_broker(
     owner: &Arc<str>,
     config: &Arc<config::Broker>,
     progress: &Arc<Progress>,
+    client: Client,
+    upstream: watch::Receiver<Upstream>,
 ) -> Result<Started, String> {
     let (config, progress, inner) = (Arc::clone(config), Arc::clone(progress), env.clone());
-    let task = async move { broker::start(config, &inner, progress).await };
+    let task = async move { broker::start(config, &inner, progress, client, upstream).await };
     match env.tasks.spawn(TaskKind::BrokerStart, owner, task).await {
         Ok(Ok(Ok(started))) => Ok(started),
         Ok(Ok(Err(error))) => Err(error.to_string()),

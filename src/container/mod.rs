@@ -31,6 +31,7 @@ mod error;
 mod figures;
 mod lifecycle;
 mod machine;
+mod masters;
 mod pages;
 mod ports;
 mod process;
@@ -52,8 +53,9 @@ use crate::dispatch::{Dispatch, Opened};
 use crate::env::{Env, Tasks};
 use crate::namesrv;
 use crate::observe::http;
-use crate::remoting::{Limits, Service, Transport};
+use crate::remoting::{Client, Limits, Service, Transport};
 
+use masters::Masters;
 use registration::Registrar;
 use requests::Requests;
 use shared::Shared;
@@ -152,6 +154,8 @@ async fn start(config: Config, outside: Outside, env: &Env) -> Result<Container,
         env: env.clone(),
         dispatch: dispatch.clone(),
         registrar: registrar.clone(),
+        masters: Masters::new(),
+        client: Client::new(&OWNER.into(), &transport, Arc::clone(&env.clock), &env.tasks, None),
         bind: config.container.bind,
         lives: env.tasks.child(),
     });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::config::Config;
+use crate::config::{Config, Role};
 use crate::dispatch::Dispatch;
 use crate::env::Env;
 use crate::observe::http::{self, Making, Page};
@@ -109,6 +109,10 @@ fn broker_json(broker: &BrokerStatus, detail: &str, registered: &[&str]) -> Valu
         "restarts": broker.restarts,
         "registered_at": registered,
     });
+    if broker.role == Role::Slave {
+        json["master"] = json!(broker.upstream.address);
+        json["master_ha"] = json!(broker.upstream.ha_address);
+    }
     if let State::Serving(serving) = &broker.state {
         json["recovered_messages"] = json!(serving.recovered);
         json["start_ms"] = json!(u64::try_from(serving.took.as_millis()).unwrap_or(u64::MAX));

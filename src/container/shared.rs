@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use crate::dispatch::Dispatch;
 use crate::env::{Env, Tasks};
+use crate::remoting::Client;
 
+use super::masters::Masters;
 use super::registration::Registrar;
 
 /// Handed to every life; nothing in it belongs to one broker.
@@ -12,6 +14,10 @@ pub(super) struct Shared {
     pub(super) env: Env,
     pub(super) dispatch: Dispatch,
     pub(super) registrar: Registrar,
+    /// Of this process, for the slaves in it.
+    pub(super) masters: Masters,
+    /// Calls of brokers to other brokers.
+    pub(super) client: Client,
     /// Where all ports of brokers listen.
     pub(super) bind: IpAddr,
     /// The lives, so that the container can wait for their end.

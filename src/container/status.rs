@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::broker;
+use crate::broker::{self, Upstream};
 use crate::config::Role;
 use crate::dispatch::Admission;
 use crate::protocol::ids::BrokerIdentity;
@@ -27,6 +27,8 @@ pub struct BrokerStatus {
     pub state: State,
     /// How often it was started again.
     pub restarts: u64,
+    /// Where its master is, for a slave.
+    pub upstream: Upstream,
 }
 
 /// What a broker is doing. Times are monotonic, by `env::Clock`.

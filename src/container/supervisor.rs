@@ -143,6 +143,7 @@ impl Supervisor {
             store: member.config.store.root.clone(),
             state: member.life.state(),
             restarts: member.life.restarts(),
+            upstream: member.life.upstream(),
         };
         self.table().members.values().map(status).collect()
     }

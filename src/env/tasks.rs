@@ -21,6 +21,8 @@ pub enum TaskKind {
     BrokerStart,
     /// Owns one broker. Cancel: ordered stop. Error or panic: the supervisor restarts the broker with back-off.
     BrokerActor,
+    /// Follows a slave's master for what is not in the log. Cancel: ends. Error: logged, tried again.
+    Slave,
     /// Reads messages for one pull. Cancel: ignored, it is short. Error: that pull is answered with an error.
     Read,
     /// Owns the embedded NameServer. Cancel: persists and ends.

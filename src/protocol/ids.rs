@@ -65,6 +65,11 @@ pub struct QueueId(pub i32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BrokerId(pub i64);
 
+impl BrokerId {
+    /// The id of every master (Java: `MixAll.MASTER_ID`).
+    pub const MASTER: BrokerId = BrokerId(0);
+}
+
 /// Who a broker is in its container: Java's `BrokerIdentity` (cluster, name, id).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BrokerIdentity {

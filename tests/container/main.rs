@@ -11,3 +11,4 @@ mod containment;
 mod faulty;
 mod pages;
 mod shutdown;
+mod slaves;

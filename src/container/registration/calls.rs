@@ -4,11 +4,12 @@ use bytes::Bytes;
 
 use super::Registration;
 use super::plan::{Outcome, What};
+use crate::broker::Upstream;
 use crate::protocol::body::data_version::DataVersion;
 use crate::protocol::codes::{request, response};
 use crate::protocol::command::Command;
 use crate::protocol::headers::namesrv::{
-    BrokerHeartbeatRequest, BrokerRequest, QueryDataVersionResponse, RegisterBrokerRequest,
+    BrokerHeartbeatRequest, BrokerRequest, QueryDataVersionResponse, RegisterBrokerRequest, RegisterBrokerResponse,
 };
 use crate::protocol::json;
 
@@ -96,8 +97,10 @@ pub(super) fn outcome(what: What, registration: &Registration, answer: &Command)
     if answer.code != response::SUCCESS {
         return Outcome::Refused(format!("code {}: {}", answer.code, answer.remark.as_deref().unwrap_or("no remark")));
     }
-    if what != What::Query {
-        return Outcome::Done;
+    match what {
+        What::Register => return named_master(answer).map_or(Outcome::Done, Outcome::Master),
+        What::Heartbeat | What::Unregister => return Outcome::Done,
+        What::Query => {}
     }
     let changed = QueryDataVersionResponse::decode(&answer.ext).map_or(true, |header| header.changed);
     let body = answer.body.to_bytes();
@@ -106,4 +109,12 @@ pub(super) fn outcome(what: What, registration: &Registration, answer: &Command)
     // Java 4.9 answers without a body when it knows nothing, and with a version it may call unchanged when it is not ours.
     let other = matches!(known, Some(Ok(version)) if version != *ours);
     Outcome::Changed(changed || other)
+}
+
+/// The master in the answer to a slave's registration.
+fn named_master(answer: &Command) -> Option<Upstream> {
+    let header = RegisterBrokerResponse::decode(&answer.ext).ok()?;
+    let named = |address: Option<&str>| address.filter(|text| !text.is_empty()).map(str::to_owned);
+    let address = named(header.master_address)?;
+    Some(Upstream { address: Some(address), ha_address: named(header.ha_server_address) })
 }

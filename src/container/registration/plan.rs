@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use super::calls::EncodedBody;
 use super::{NameServerStatus, Registration};
-use crate::protocol::ids::{BrokerIdentity, Millis};
+use crate::broker::Upstream;
+use crate::protocol::ids::{BrokerId, BrokerIdentity, Millis};
 
 /// First pause after a failure.
 const RETRY_MIN: Duration = Duration::from_secs(1);
@@ -24,6 +25,8 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 /// Bounds of `registerNameServerPeriod` (`BrokerController.startRegisterService`).
 const PERIOD_MIN: Duration = Duration::from_secs(10);
 const PERIOD_MAX: Duration = Duration::from_secs(60);
+/// A slave whose NameServer knows no master asks it again after this long; Java waits for its next period.
+const SEEK_PERIOD: Duration = Duration::from_secs(2);
 
 /// Both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +76,8 @@ pub(super) enum What {
 pub(super) enum Outcome {
     /// 103, 104 or 904 went well.
     Done,
+    /// 103 of a slave went well, and this is its master.
+    Master(Upstream),
     /// 322: the NameServer has other topics, or none.
     Changed(bool),
     /// The NameServer answered with an error.
@@ -95,6 +100,8 @@ pub(super) enum Note {
 pub(super) struct Plan {
     servers: BTreeMap<String, Server>,
     brokers: BTreeMap<BrokerIdentity, Broker>,
+    /// What NameServers said last about the masters of slaves; kept when a master goes.
+    masters: BTreeMap<BrokerIdentity, Upstream>,
     /// Counts updates of all brokers, so that a broker which comes back never repeats a revision.
     updates: u64,
 }
@@ -125,13 +132,23 @@ struct Standing {
     due: Duration,
     heartbeat_due: Duration,
     failures: u32,
+    /// It is a slave, and this NameServer knows no master of its name.
+    masterless: bool,
     /// The broker is leaving; what to unregister.
     leaving: Option<Arc<Registrant>>,
 }
 
 impl Standing {
     fn new(now: Duration) -> Standing {
-        Standing { registered: None, under_way: None, due: now, heartbeat_due: now, failures: 0, leaving: None }
+        Standing {
+            registered: None,
+            under_way: None,
+            due: now,
+            heartbeat_due: now,
+            failures: 0,
+            masterless: false,
+            leaving: None,
+        }
     }
 }
 
@@ -157,6 +174,7 @@ impl Plan {
     /// A broker goes: it is unregistered wherever it may be registered.
     pub fn remove(&mut self, identity: &BrokerIdentity) {
         let Some(broker) = self.brokers.remove(identity) else { return };
+        self.masters.remove(identity);
         for server in self.servers.values_mut() {
             let Some(standing) = server.standings.get_mut(identity) else { continue };
             if standing.registered.is_some() || standing.under_way.is_some() {
@@ -233,7 +251,7 @@ impl Plan {
         match &outcome {
             // Sent, which says nothing about the other side.
             Outcome::Done if what == What::Heartbeat => {}
-            Outcome::Done | Outcome::Changed(_) => {
+            Outcome::Done | Outcome::Master(_) | Outcome::Changed(_) => {
                 server.reachable = Some(true);
                 server.last_success = Some(now.wall);
             }
@@ -258,8 +276,11 @@ impl Plan {
         let broker = self.brokers.get(identity)?;
         let (was_registered, had_failed) = (standing.registered.is_some(), standing.failures > 0);
         standing.apply(what, revision, &outcome, broker, now.monotonic);
+        if let Outcome::Master(master) = &outcome {
+            self.masters.insert(identity.clone(), master.clone());
+        }
         match outcome {
-            Outcome::Done if !was_registered => Some(Note::Registered),
+            Outcome::Done | Outcome::Master(_) if !was_registered => Some(Note::Registered),
             Outcome::Refused(error) | Outcome::Unreachable(error) if !had_failed => Some(Note::Failed(error)),
             _ => None,
         }
@@ -291,6 +312,11 @@ impl Plan {
         }
     }
 
+    /// The newest answers that named the master of a slave.
+    pub fn masters(&self) -> &BTreeMap<BrokerIdentity, Upstream> {
+        &self.masters
+    }
+
     /// All brokers.
     pub fn brokers(&self) -> Vec<BrokerIdentity> {
         self.brokers.keys().cloned().collect()
@@ -318,7 +344,9 @@ impl Standing {
     fn next(&self, broker: &Broker, now: Duration) -> Option<What> {
         if self.due <= now {
             let current = self.registered == Some(broker.revision);
-            return Some(if current && !broker.registrant.registration.force { What::Query } else { What::Register });
+            // Only a registration is answered with the master.
+            let asks = !broker.registrant.registration.force && !self.masterless;
+            return Some(if current && asks { What::Query } else { What::Register });
         }
         let beats = self.registered.is_some() && broker.registrant.registration.heartbeat.is_some();
         (beats && self.heartbeat_due <= now).then_some(What::Heartbeat)
@@ -333,10 +361,17 @@ impl Standing {
         if let Some(heartbeat) = &broker.registrant.registration.heartbeat {
             self.heartbeat_due = now + heartbeat.every;
         }
-        let period = broker.registrant.registration.period.clamp(PERIOD_MIN, PERIOD_MAX);
+        if what == What::Register {
+            let is_slave = broker.registrant.registration.identity.id != BrokerId::MASTER;
+            self.masterless = is_slave && *outcome == Outcome::Done;
+        }
+        let period = match self.masterless {
+            true => SEEK_PERIOD,
+            false => broker.registrant.registration.period.clamp(PERIOD_MIN, PERIOD_MAX),
+        };
         match (what, outcome) {
             (What::Heartbeat, Outcome::Done) => {}
-            (_, Outcome::Done) => {
+            (_, Outcome::Done | Outcome::Master(_)) => {
                 self.registered = Some(revision);
                 self.failures = 0;
                 self.due = if revision == broker.revision { now + period } else { now };

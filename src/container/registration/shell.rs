@@ -1,6 +1,6 @@
 //! The shell: a handle for brokers, one owner task, one short task per call.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use tokio::sync::{Notify, watch};
 use super::calls;
 use super::plan::{Call, Note, Now, Outcome, Plan, What};
 use super::{NameServerStatus, Registration};
+use crate::broker::Upstream;
 use crate::env::mailbox::{self, Receiver, Sender, oneshot};
 use crate::env::{Clock, Env, TaskKind, Tasks};
 use crate::protocol::ids::{BrokerIdentity, Millis};
@@ -26,6 +27,7 @@ const UPDATE_PATIENCE: Duration = Duration::from_secs(3);
 pub struct Registrar {
     events: Sender<Event>,
     status: watch::Receiver<Vec<NameServerStatus>>,
+    masters: watch::Receiver<BTreeMap<BrokerIdentity, Upstream>>,
     tasks: Tasks,
 }
 
@@ -51,6 +53,7 @@ impl Registrar {
         let mut plan = Plan::default();
         plan.set_name_servers(name_servers, now(&*env.clock));
         let (publish, status) = watch::channel(plan.status());
+        let (publish_masters, masters) = watch::channel(BTreeMap::new());
         let shell = Shell {
             plan,
             clock: Arc::clone(&env.clock),
@@ -62,11 +65,12 @@ impl Registrar {
             settling: Vec::new(),
             leaving: Vec::new(),
             publish,
+            publish_masters,
             tasks: tasks.clone(),
             owner: Arc::clone(&owner),
         };
         tasks.spawn(TaskKind::Registration, &owner, shell.run());
-        Registrar { events, status, tasks }
+        Registrar { events, status, masters, tasks }
     }
 
     /// A broker came, or its topics changed: they are registered soon, several changes together.
@@ -111,6 +115,12 @@ impl Registrar {
         let mut status = self.status.clone();
         // An error says that the registrar has stopped, and then nothing will change any more.
         let _stopped = status.wait_for(condition).await;
+    }
+
+    /// The masters that NameServers named to the slaves of this container, each the newest; they stay when a master goes.
+    #[must_use]
+    pub fn masters(&self) -> watch::Receiver<BTreeMap<BrokerIdentity, Upstream>> {
+        self.masters.clone()
     }
 
     /// Unregisters all brokers, in parallel, within 3 s, and ends.
@@ -160,6 +170,7 @@ struct Shell {
     settling: Vec<(BrokerIdentity, u64, oneshot::Sender<()>)>,
     leaving: Vec<(Vec<BrokerIdentity>, oneshot::Sender<()>)>,
     publish: watch::Sender<Vec<NameServerStatus>>,
+    publish_masters: watch::Sender<BTreeMap<BrokerIdentity, Upstream>>,
     tasks: Tasks,
     owner: Arc<str>,
 }
@@ -184,12 +195,8 @@ impl Shell {
                 self.call(call);
             }
             self.answer();
-            let status = self.plan.status();
-            self.publish.send_if_modified(|published| {
-                let changed = *published != status;
-                *published = status;
-                changed
-            });
+            publish(&self.publish, self.plan.status());
+            publish(&self.publish_masters, self.plan.masters().clone());
         }
     }
 
@@ -301,6 +308,15 @@ async fn carry_out(client: &Client, call: &Call) -> (Outcome, Option<Connection>
         },
     };
     (outcome, Some(connection))
+}
+
+/// Wakes those who watch only when there is something new.
+fn publish<T: PartialEq>(to: &watch::Sender<T>, new: T) {
+    to.send_if_modified(|published| {
+        let changed = *published != new;
+        *published = new;
+        changed
+    });
 }
 
 /// Never ends without a time to wait for.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::plan::{Call, Now, Outcome, Plan, What};
 use super::{Heartbeat, Registration};
+use crate::broker::Upstream;
 use crate::protocol::body::register::RegisterBrokerBody;
 use crate::protocol::ids::{BrokerId, BrokerIdentity, Millis};
 
@@ -273,4 +274,41 @@ fn an_update_is_settled_when_every_name_server_has_it_or_is_known_to_fail() {
     assert!(plan.is_settled(&identity("a"), revision));
     let next = plan.update(registration("a"), now);
     assert!(!plan.is_settled(&identity("a"), next));
+}
+
+/// A slave registers; each answer of a NameServer may name a master. Returns what is sent, and the master in the end.
+fn slave_story(answers: &[(&'static str, Option<&str>, u64)]) -> (Vec<String>, Option<Upstream>) {
+    let mut plan = Plan::default();
+    let (mut seconds, mut sent) = (100, Vec::new());
+    let id = BrokerId(1);
+    let slave = BrokerIdentity { id, ..identity("a") };
+    let now = |seconds| Now { monotonic: Duration::from_secs(seconds), wall: Millis(0) };
+    plan.set_name_servers(&["n".into(), "m".into()], now(seconds));
+    plan.update(Registration { identity: slave.clone(), force: false, ..registration("a") }, now(seconds));
+    for (server, master, wait) in answers {
+        sent.extend(plan.due(now(seconds)).iter().map(show));
+        let named = |name: &str| Upstream { address: Some(name.to_owned()), ha_address: Some(format!("{name}-ha")) };
+        plan.ended(server, &slave, master.map_or(Outcome::Done, |name| Outcome::Master(named(name))), now(seconds));
+        seconds += wait;
+    }
+    sent.extend(plan.due(now(seconds)).iter().map(show));
+    (sent, plan.masters().get(&slave).cloned())
+}
+
+#[test]
+fn a_slave_learns_its_master_and_asks_soon_again_while_there_is_none() {
+    let check = |answers: &[(&'static str, Option<&str>, u64)], sent: &[&str], master: Option<&str>| {
+        let (got, upstream) = slave_story(answers);
+        assert_eq!(got, sent);
+        assert_eq!(upstream.and_then(|upstream| upstream.address).as_deref(), master);
+    };
+    let first = ["Register a at m", "Register a at n"];
+    check(&[("n", None, 1)], &first, None);
+    check(&[("n", None, 2)], &[first[0], first[1], "Register a at n"], None);
+    // The newest answer that names one wins, from whichever NameServer; one that names none changes nothing.
+    check(&[("n", Some("x"), 0), ("m", Some("y"), 0)], &first, Some("y"));
+    check(&[("n", Some("x"), 0), ("m", None, 0)], &first, Some("x"));
+    // Who knows its master follows its period again, and a NameServer with its topics is only asked.
+    check(&[("n", Some("x"), 29), ("m", Some("x"), 0)], &first, Some("x"));
+    check(&[("n", Some("x"), 30), ("m", Some("x"), 0)], &[first[0], first[1], "Query a at n"], Some("x"));
 }
