@@ -300,5 +300,11 @@ fn append_code(error: &AppendError) -> i32 {
         AppendError::Poisoned(_) | AppendError::DiskFull(_) | AppendError::NotWritable => {
             response::SERVICE_NOT_AVAILABLE
         }
+        AppendError::NotLeading | AppendError::Changing => response::SERVICE_NOT_AVAILABLE,
+        // No client sends these bytes.
+        AppendError::NotFollowing
+        | AppendError::NotAtEnd { .. }
+        | AppendError::NotFileStart { .. }
+        | AppendError::Damaged { .. } => response::SYSTEM_ERROR,
     }
 }

@@ -17,6 +17,7 @@ use smallvec::SmallVec;
 use super::consume_queue::Queue;
 use super::error::{AppendError, Error};
 use super::layout;
+use super::raw::Piece;
 use super::shared::Shared;
 use crate::env::File;
 use crate::protocol::ids::{Millis, PhysicalOffset, QueueId, QueueOffset};
@@ -294,27 +295,56 @@ impl Writer {
         }
         let start = self.end;
         let bytes = self.buffer.split().freeze();
-        match self.write_bytes(start, &bytes) {
+        match self.extend(&bytes, rolls) {
             Ok(()) => {
-                let base = self.shared.log.base_of(start);
-                let written = start + i64::try_from(bytes.len()).unwrap_or(0);
-                self.end = if rolls { PhysicalOffset(base + self.shared.log.segment_bytes()) } else { written };
-                self.shared.log.set_written(self.end);
                 outcome.chunks.push(Chunk { start, bytes });
                 draft.assigned.clear();
             }
             Err(error) => {
                 draft.assigned.drain(..).rev().for_each(|(queue, offset)| queue.unassign(offset));
                 draft.members.iter().for_each(|member| outcome.results[*member] = Err(AppendError::NotWritable));
-                self.leftover = Some((start, bytes.len()));
                 outcome.failure = Some(error);
-                // Tried at once; while it does not work, nothing is written.
-                if let Err(error) = self.erase_leftover() {
-                    tracing::warn!(%error, "bytes of a failed write are still in the log file");
-                }
             }
         }
         draft.members.clear();
+    }
+
+    /// Writes at the end of the log, which moves on only when all of it was written; with `rolls` to the next file.
+    fn extend(&mut self, bytes: &[u8], rolls: bool) -> Result<(), Error> {
+        let start = self.end;
+        if let Err(error) = self.write_bytes(start, bytes) {
+            self.leftover = Some((start, bytes.len()));
+            // Tried at once; while it does not work, nothing is written.
+            if let Err(error) = self.erase_leftover() {
+                tracing::warn!(%error, "bytes of a failed write are still in the log file");
+            }
+            return Err(error);
+        }
+        let base = self.shared.log.base_of(start);
+        let written = start + i64::try_from(bytes.len()).unwrap_or(0);
+        self.end = if rolls { PhysicalOffset(base + self.shared.log.segment_bytes()) } else { written };
+        self.shared.log.set_written(self.end);
+        Ok(())
+    }
+
+    /// Writes records of a master.
+    pub(super) fn append_piece(&mut self, piece: &Piece) -> Result<(), Error> {
+        assert_eq!(piece.start, self.end, "a copy has no holes");
+        self.erase_leftover()?;
+        self.extend(&piece.bytes, piece.ends_file)
+    }
+
+    /// A log without a byte begins at the start of another file. One that was made for its old beginning goes, or it would
+    /// stand before a hole.
+    pub(super) fn begin_at(&mut self, start: PhysicalOffset) -> Result<(), Error> {
+        self.erase_leftover()?;
+        self.shared.log.remove(self.shared.log.base_of(self.end))?;
+        self.shared.log.set_first(start);
+        self.shared.log.set_written(start);
+        self.end = start;
+        self.file = None;
+        self.prepared = None;
+        Ok(())
     }
 
     fn write_bytes(&mut self, start: PhysicalOffset, bytes: &[u8]) -> Result<(), Error> {

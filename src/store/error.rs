@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::protocol::ids::PhysicalOffset;
+
 /// Why a store cannot be opened or cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -111,6 +113,44 @@ pub enum AppendError {
     /// The store is stopping.
     #[error("the store is stopping")]
     NotWritable,
+    /// The log is a copy of a master's, which alone takes messages.
+    #[error("this broker's log is a copy of its master's: send to the master")]
+    NotLeading,
+    /// Bytes of a master for a store that takes messages itself.
+    #[error("this broker takes messages itself and copies no master's log")]
+    NotFollowing,
+    /// The end of the log is being moved, or a file of it is being made.
+    #[error("the end of the log is being prepared, try again")]
+    Changing,
+    /// A master's bytes do not go on where the copy ends.
+    #[error(
+        "the master sends from {at}, but the copy ends at {end}: ask it for the bytes from there, or cut the copy back"
+    )]
+    NotAtEnd {
+        /// Where the bytes begin.
+        at: PhysicalOffset,
+        /// Where they would have to.
+        end: PhysicalOffset,
+    },
+    /// The first bytes of a copy are not the start of a file of its own size.
+    #[error(
+        "the master's newest file begins at {at}, which is no multiple of {segment_bytes}: \
+         master and slave must have the same mappedFileSizeCommitLog"
+    )]
+    NotFileStart {
+        /// Where the bytes begin.
+        at: PhysicalOffset,
+        /// Bytes of a log file here.
+        segment_bytes: i64,
+    },
+    /// A master's bytes are not the records of their position.
+    #[error("what the master sent for position {position} is no record: {reason}")]
+    Damaged {
+        /// Start of the bad record.
+        position: PhysicalOffset,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// Why a name from the network must not become a path.

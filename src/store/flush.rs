@@ -61,6 +61,12 @@ impl Flush {
         self.written = written;
     }
 
+    /// A log without a byte begins elsewhere.
+    pub(super) fn begin_at(&mut self, start: PhysicalOffset) {
+        assert!(self.running.is_none() && self.flushed == self.written, "a log without a byte has nothing to sync");
+        (self.written, self.flushed) = (start, start);
+    }
+
     /// Asks for a sync of all that is written, whatever the policy.
     pub(super) fn want(&mut self) {
         self.wanted = self.flushed < self.written;

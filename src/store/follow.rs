@@ -71,6 +71,12 @@ impl Follow {
         self.newest_time
     }
 
+    /// A log without a byte begins elsewhere.
+    pub(super) fn begin_at(&mut self, start: PhysicalOffset) {
+        assert!(self.chunks.is_empty() && self.dispatched <= start, "a log without a byte has nothing to dispatch");
+        self.dispatched = start;
+    }
+
     /// Keeps what was appended; without room for it, it will be read from the log.
     pub(super) fn keep(&mut self, chunk: Chunk) {
         if self.chunk_bytes + chunk.bytes.len() <= CHUNK_BYTES_MAX {

@@ -22,7 +22,7 @@ use crate::env::{File, OpenMode};
 use crate::protocol::ids::PhysicalOffset;
 
 /// No read is longer, whatever a record or a queue entry says: the largest message is far smaller.
-const READ_BYTES_MAX: usize = 128 << 20;
+pub(super) const READ_BYTES_MAX: usize = 128 << 20;
 
 /// Whether a read may wait for the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +98,12 @@ impl Log {
     /// Opens the file that starts at `base`.
     pub(super) fn open(&self, base: i64) -> Result<Arc<dyn File>, Error> {
         self.files.get(FileId::Segment(base), &self.path_of(base), OpenMode::Existing)
+    }
+
+    /// Deletes the file that starts at `base`, durably; a missing one is no error.
+    pub(super) fn remove(&self, base: i64) -> Result<(), Error> {
+        self.files.remove(FileId::Segment(base), &self.path_of(base))?;
+        self.files.sync_dir(&self.dir)
     }
 
     /// Bytes of one file. None when they are not (or no longer) all in the log.

@@ -34,6 +34,7 @@ mod layout;
 mod log;
 mod open_files;
 mod options;
+mod raw;
 mod read;
 mod record;
 mod recovery;

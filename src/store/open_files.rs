@@ -47,6 +47,12 @@ impl OpenFiles {
         self.disk.sync_dir(dir).map_err(Error::io("sync", dir))
     }
 
+    /// Closes and deletes a file; a missing one is no error.
+    pub(super) fn remove(&self, id: FileId, path: &Path) -> Result<(), Error> {
+        self.close(|open| open == id);
+        self.disk.remove(path).map_err(Error::io("delete", path))
+    }
+
     /// The file if it is open.
     pub(super) fn cached(&self, id: FileId) -> Option<Arc<dyn File>> {
         let mut table = self.lock();

@@ -9,6 +9,7 @@ use super::error::{AppendError, Error};
 use super::flush::Flush;
 use super::follow::{Follow, Stuck};
 use super::job::{Done, Job, JobDone, Stop, Work, WriteTails};
+use super::raw::Role;
 use super::recovery::Outcome;
 use super::shared::Shared;
 use super::upkeep::{TAIL_UNITS_MAX, Upkeep};
@@ -41,7 +42,8 @@ pub enum Event {
 pub struct Store {
     pub(super) shared: Arc<Shared>,
     device: DeviceId,
-    writer: Writer,
+    pub(super) writer: Writer,
+    pub(super) role: Role,
     pub(super) flush: Flush,
     pub(super) follow: Follow,
     pub(super) upkeep: Upkeep,
@@ -58,6 +60,7 @@ impl Store {
         shared.newest_time.store(newest_time.0, Ordering::Relaxed);
         Store {
             writer: Writer::new(Arc::clone(&shared), end),
+            role: Role::Leading,
             flush: Flush::new(shared.options.store.flush.clone(), end, now),
             follow: Follow::new(end, newest_time),
             upkeep: Upkeep::new(&shared, checkpoint, end, now, unsynced_files, unsynced_index),
@@ -81,7 +84,8 @@ impl Store {
     /// One result per [`Append`], in order. With SYNC_FLUSH a producer is answered when [`Event::Flushed`] has reached
     /// [`Appended::end`].
     pub fn append(&mut self, batch: &[Append], now: Millis) -> Vec<Result<Appended, AppendError>> {
-        if let Some(refusal) = self.refusal() {
+        let following = self.is_following().then_some(AppendError::NotLeading);
+        if let Some(refusal) = self.refusal().or(following) {
             return batch.iter().map(|_| Err(refusal.clone())).collect();
         }
         let outcome = self.writer.append(batch, now);
@@ -89,16 +93,28 @@ impl Store {
             self.follow.keep(chunk);
         }
         self.flush.appended(self.writer.end());
-        self.shared.newest_time.fetch_max(now.0, Ordering::Relaxed);
-        if let Some(failure) = outcome.failure
-            && !failure.is_disk_full()
-        {
-            self.poison(&failure.to_string());
+        self.note_newest(now);
+        if let Some(failure) = outcome.failure {
+            self.write_failed(&failure);
         }
         outcome.results
     }
 
-    fn refusal(&self) -> Option<AppendError> {
+    pub(super) fn note_newest(&self, now: Millis) {
+        self.shared.newest_time.fetch_max(now.0, Ordering::Relaxed);
+    }
+
+    /// A write of the log failed: only a full disk is forgiven.
+    pub(super) fn write_failed(&mut self, failure: &Error) -> AppendError {
+        let reason = failure.to_string();
+        if failure.is_disk_full() {
+            return AppendError::DiskFull(reason);
+        }
+        self.poison(&reason);
+        AppendError::Poisoned(reason)
+    }
+
+    pub(super) fn refusal(&self) -> Option<AppendError> {
         if let Some(reason) = &self.poisoned {
             return Some(AppendError::Poisoned(reason.clone()));
         }
@@ -150,7 +166,7 @@ impl Store {
         }
         if !self.upkeep.creating_segment
             && !self.stopping
-            && let Some(base) = self.writer.file_wanted()
+            && let Some(base) = self.file_wanted()
             && self.upkeep.segment_failed != Some(base)
         {
             self.upkeep.creating_segment = true;
@@ -171,6 +187,12 @@ impl Store {
             jobs.push(self.job(work));
         }
         jobs
+    }
+
+    /// The file to make ahead. Where an empty copy begins, its master says.
+    fn file_wanted(&self) -> Option<i64> {
+        let begins_anywhere = self.is_following() && self.written() == self.shared.log.first();
+        if begins_anywhere { None } else { self.writer.file_wanted() }
     }
 
     fn job(&self, work: Work) -> Job {

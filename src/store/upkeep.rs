@@ -282,7 +282,10 @@ impl Store {
         let by_hand = self.upkeep.surveys_by_hand > 0;
         self.upkeep.surveys_by_hand = self.upkeep.surveys_by_hand.saturating_sub(1);
         let space = (used, survey.space.total);
-        let decision = retention::decide(retention, &survey.segments, written, space, now, by_hand);
+        // A copy may have begun elsewhere since the look.
+        let first = self.shared.log.first();
+        let segments: Vec<_> = survey.segments.iter().copied().filter(|segment| segment.base >= first.0).collect();
+        let decision = retention::decide(retention, &segments, written, space, now, by_hand);
         let limit = retention.disk_warning_percent;
         let full =
             decision.disk_full.then(|| format!("more than {limit} % of it is used (diskSpaceWarningLevelRatio)"));

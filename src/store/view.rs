@@ -128,6 +128,40 @@ impl View {
         })
     }
 
+    /// Bytes of one log file.
+    #[must_use]
+    pub fn segment_bytes(&self) -> i64 {
+        self.shared.log.segment_bytes()
+    }
+
+    /// The oldest byte of the log and its end.
+    #[must_use]
+    pub fn log_range(&self) -> (PhysicalOffset, PhysicalOffset) {
+        let written = self.shared.log.written();
+        (self.shared.log.first().min(written), written)
+    }
+
+    /// Where the copy of a slave without a byte begins: the start of the newest file, as in Java
+    /// (`DefaultHAConnection.WriteSocketService`).
+    #[must_use]
+    pub fn log_start_for_empty_slave(&self) -> PhysicalOffset {
+        PhysicalOffset(self.shared.log.base_of(self.shared.log.written()))
+    }
+
+    /// The log from a position on as it lies on disk, for a slave: at most `max` bytes, all of one file, none of them behind
+    /// the end of the log. None at the end, and where the log is not (any more).
+    ///
+    /// # Errors
+    /// As [`View::record_at`].
+    pub fn log_bytes(&self, from: PhysicalOffset, max: usize, patience: Patience) -> Result<Option<Bytes>, ReadError> {
+        let log = &self.shared.log;
+        let (first, written) = self.log_range();
+        if max == 0 || from < first || from >= written {
+            return Ok(None);
+        }
+        log.read_up_to(from, written, max, patience)
+    }
+
     /// One entry of a consume queue; none when there is no such message any more or yet.
     ///
     /// # Errors
@@ -250,7 +284,7 @@ impl View {
             dispatched,
             flush_behind_bytes: (written - flushed).max(0),
             dispatch_behind_bytes: (written - dispatched).max(0),
-            log_bytes: written - first,
+            log_bytes: (written - first).max(0),
             segments,
             disk_used_ratio: disk.used_ratio(),
             disk,

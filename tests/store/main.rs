@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod copies;
 #[path = "../sim/disk.rs"]
 mod disk;
 mod faults;
