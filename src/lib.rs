@@ -24,6 +24,8 @@ pub mod broker;
 
 pub mod store;
 
+pub mod replication;
+
 pub mod namesrv;
 
 pub mod protocol;

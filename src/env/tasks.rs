@@ -25,6 +25,8 @@ pub enum TaskKind {
     Slave,
     /// Reads messages for one pull. Cancel: ignored, it is short. Error: that pull is answered with an error.
     Read,
+    /// Carries a log between a leader and a follower. Cancel: closes the link. Error: the follower makes it again.
+    Replication,
     /// Owns the embedded NameServer. Cancel: persists and ends.
     NameServer,
     /// Registers brokers at NameServers. Cancel: unregisters and ends. Error: logged, tried again.

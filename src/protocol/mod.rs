@@ -15,6 +15,7 @@ pub mod codes;
 pub mod command;
 pub mod filter;
 pub mod frame;
+pub mod ha;
 pub mod headers;
 pub mod ids;
 pub mod java_hash;
