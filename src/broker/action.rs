@@ -11,6 +11,7 @@ use crate::store::Append;
 
 use super::hold::Pull;
 use super::requests::query::Query;
+use super::state::waiters::Goal;
 
 /// A request that still waits for its answer. The actor keeps the reply slot under this number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +98,11 @@ pub enum Action {
         /// Its whole content.
         content: Vec<u8>,
     },
+    /// Write the epochs of the log; comes back as `Event::EpochsSaved`.
+    SaveEpochs {
+        /// The whole file.
+        content: String,
+    },
     /// The consume queues of a deleted topic go.
     DeleteTopic {
         /// Its name.
@@ -152,6 +158,8 @@ pub enum AfterAppend {
         topic: Arc<str>,
         /// Whether it went to the dead letter queue.
         dead: bool,
+        /// What the answer waits for.
+        goal: Goal,
     },
     /// A delayed message came due.
     Delayed {

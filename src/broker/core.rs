@@ -7,12 +7,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Broker;
+use crate::config::{Broker, FlushDiskType};
 use crate::protocol::body::data_version::DataVersion;
 use crate::protocol::ids::{Millis, PhysicalOffset};
 use crate::protocol::json;
 use crate::protocol::topic_name;
 use crate::remoting::ConnectionId;
+use crate::replication::epochs::Epochs;
 use crate::store::{AppendError, Appended, Arrival, View};
 
 use super::action::{Action, AfterAppend, AfterRecord, ConfigFile};
@@ -22,16 +23,18 @@ use super::error::Error;
 use super::event::{Event, Pulled};
 use super::hold::Holds;
 use super::persist::Persistence;
+use super::replicas::Replicas;
 use super::requests::{self, Stored};
 use super::state::clients::{Consumers, Producers};
 use super::state::delay::Delays;
 use super::state::groups::Groups;
+use super::state::lineage::Lineage;
 use super::state::locks::Locks;
 use super::state::offsets::ConsumerOffsets;
 use super::state::stats::{MessageKind, Stats};
 use super::state::topics::Topics;
 use super::state::unique_ids::UniqueIds;
-use super::state::waiters::Waiters;
+use super::state::waiters::{Late, Waiters};
 
 /// Silent clients and expired locks are looked for this often (Java: `ClientHousekeepingService`).
 const HOUSEKEEPING_MILLIS: i64 = 10_000;
@@ -56,6 +59,8 @@ pub struct Loaded {
     pub consumer_offsets: Option<Vec<u8>>,
     /// `delayOffset.json`.
     pub delay_offsets: Option<Vec<u8>>,
+    /// The epochs of its log, as they are on disk.
+    pub epochs: Epochs,
 }
 
 /// A broker's state.
@@ -72,6 +77,8 @@ pub struct Core {
     pub(super) delays: Delays,
     pub(super) stats: Stats,
     pub(super) waiters: Waiters<Stored>,
+    pub(super) replicas: Replicas,
+    pub(super) lineage: Lineage,
     pub(super) files: Persistence,
     pub(super) config_file: ConfigFileWrites,
     pub(super) creations: Creations,
@@ -81,6 +88,8 @@ pub struct Core {
     /// Turns of queues for producers that leave the choice to the broker.
     pub(super) queue_turn: i32,
     pub(super) started: Millis,
+    /// The end of the log at the start.
+    pub(super) initial_end: PhysicalOffset,
     /// Counts the changes of `config`.
     pub(super) config_version: DataVersion,
     /// Why the store takes no more messages.
@@ -114,6 +123,7 @@ impl Core {
         };
         delays.load(loaded.delay_offsets.as_deref(), range).map_err(in_file(ConfigFile::DelayOffsets))?;
         let unique_ids = UniqueIds::new(config.addresses.client, seed);
+        let initial_end = view.log_range().1;
         Ok(Core {
             view,
             topics,
@@ -126,6 +136,8 @@ impl Core {
             delays,
             stats: Stats::default(),
             waiters: Waiters::default(),
+            replicas: Replicas::default(),
+            lineage: Lineage::new(loaded.epochs.clone()),
             files: Persistence::new(now),
             config_file: ConfigFileWrites::default(),
             creations: Creations::default(),
@@ -134,6 +146,7 @@ impl Core {
             schedule_group: topic_name::SCHEDULE_GROUP.into(),
             queue_turn: 0,
             started: now,
+            initial_end,
             config_version: DataVersion::new(now),
             failed: None,
             housekept: now,
@@ -156,6 +169,8 @@ impl Core {
             Event::Arrived(arrivals) => self.arrived(arrivals, actions),
             Event::Persisted { file, result } => self.files.persisted(now, file, result, actions),
             Event::ConfigWritten { result } => self.config_file.written(result, actions),
+            Event::Replication(incoming) => self.replication(now, incoming, actions),
+            Event::EpochsSaved { result } => self.epochs_saved(result),
             Event::StoreFailed { reason } => self.store_failed(&reason, actions),
             Event::Stopping => self.stopping(actions),
         }
@@ -174,12 +189,15 @@ impl Core {
         let result = result.map_err(Error::Append);
         match then {
             AfterAppend::Send(sent) => self.sent(now, took, &sent, result, actions),
-            AfterAppend::SendBack { to, group, topic, dead } => match result {
+            AfterAppend::SendBack { to, group, topic, dead, goal } => match result {
                 Ok(appended) => {
                     let counts = self.stats.group(&topic, &group);
                     counts.send_back.add(now, 1);
                     counts.dead += u64::from(dead);
-                    self.answer_when_stored(now, took, to, appended.end, actions);
+                    if goal.is_reached_at_once() {
+                        self.stats.put_took(took);
+                    }
+                    self.answer_at_goal(now, goal, appended.end, (to, requests::ok()), actions);
                 }
                 Err(error) => actions.push(Action::Reply { to, response: error.to_response() }),
             },
@@ -200,9 +218,13 @@ impl Core {
     /// Runs after every batch of events: what time has brought, what must be saved or announced. `day` is the number of
     /// the local day.
     pub fn upkeep(&mut self, now: Millis, day: i64, actions: &mut Vec<Action>) {
-        for Stored { to, response, since } in self.waiters.expired(now) {
+        for (late, Stored { to, response, since }) in self.waiters.expired(now) {
             self.stats.put_lasted(now.since(since));
-            actions.push(Action::Reply { to, response: requests::flush_timed_out(response) });
+            let response = match late {
+                Late::Flush => requests::flush_timed_out(response),
+                Late::Replicas => requests::replicas_timed_out(response),
+            };
+            actions.push(Action::Reply { to, response });
         }
         let expired = self.holds.expired(now);
         self.read_again(expired, actions);
@@ -214,6 +236,9 @@ impl Core {
             self.housekeeping(now, actions);
         }
         self.save(now, actions);
+        if let Some(content) = self.lineage.take_unsaved() {
+            actions.push(Action::SaveEpochs { content });
+        }
         if self.topics.take_unannounced() {
             actions.push(Action::Announce);
         }
@@ -256,30 +281,16 @@ impl Core {
         SocketAddr::new(self.config.addresses.client, self.config.ports.main)
     }
 
+    pub(super) fn flush_disk_type(&self) -> FlushDiskType {
+        self.config.store.flush.disk
+    }
+
     pub(super) fn waits_for_flush(&self) -> bool {
-        self.config.store.flush.disk == crate::config::FlushDiskType::Sync
+        self.flush_disk_type() == FlushDiskType::Sync
     }
 
     pub(super) fn sync_flush_timeout_millis(&self) -> i64 {
         i64::try_from(self.config.store.flush.sync_timeout.as_millis()).unwrap_or(i64::MAX)
-    }
-
-    /// Answers a success now, or with SYNC_FLUSH when everything below `end` is on disk.
-    fn answer_when_stored(
-        &mut self,
-        now: Millis,
-        took: Duration,
-        to: super::action::RequestId,
-        end: PhysicalOffset,
-        actions: &mut Vec<Action>,
-    ) {
-        let response = requests::ok();
-        if self.waits_for_flush() {
-            self.waiters.push(end, now.plus(self.sync_flush_timeout_millis()), Stored { to, response, since: now });
-        } else {
-            self.stats.put_took(took);
-            self.answer_stored(to, response, actions);
-        }
     }
 
     /// Answers for a message that is stored: after the topic it may have created, because after a crash a message without its
@@ -357,6 +368,13 @@ impl Core {
                 self.read_again(woken, actions);
             }
         }
+    }
+
+    fn epochs_saved(&mut self, result: Result<(), String>) {
+        if let Err(reason) = &result {
+            tracing::error!(broker = %self.config.identity, reason, "epochs not written, will be tried again");
+        }
+        self.lineage.written(result.is_ok());
     }
 
     /// Nobody is left waiting for a flush that will not come.

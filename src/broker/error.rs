@@ -5,6 +5,7 @@ use crate::protocol::command::Command;
 use crate::protocol::headers::HeaderError;
 use crate::protocol::headers::pull::{PullResponse, forbidden_type};
 use crate::protocol::ids::{PhysicalOffset, QueueId};
+use crate::replication::ack::NotEnough;
 use crate::store::AppendError;
 
 /// Why a request was refused.
@@ -211,6 +212,9 @@ pub enum Error {
         /// How long the broker waited.
         millis: u64,
     },
+    /// Too few followers keep up; nothing was stored.
+    #[error(transparent)]
+    NotEnoughReplicas(#[from] NotEnough),
     /// Too much is under way already.
     #[error("[OVERLOAD]{reason}")]
     Busy {
@@ -244,7 +248,7 @@ impl Error {
         match self {
             Error::Header(_) | Error::Body { .. } | Error::Failed { .. } | Error::Read { .. } => response::SYSTEM_ERROR,
             Error::MessageNotFound { .. } | Error::FilterUnsupported { .. } => response::SYSTEM_ERROR,
-            Error::TimerDisabled | Error::TableFull { .. } => response::SYSTEM_ERROR,
+            Error::TimerDisabled | Error::TableFull { .. } | Error::NotEnoughReplicas(_) => response::SYSTEM_ERROR,
             Error::CodeUnknown { .. } => response::REQUEST_CODE_NOT_SUPPORTED,
             Error::Busy { .. } => response::SYSTEM_BUSY,
             Error::TopicIllegal { .. } | Error::GroupIllegal { .. } => response::INVALID_PARAMETER,

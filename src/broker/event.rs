@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::protocol::command::Command;
 use crate::protocol::ids::{Millis, PhysicalOffset, QueueId, QueueOffset};
 use crate::remoting::ConnectionId;
+use crate::replication::Incoming;
 use crate::store::{Arrival, Read};
 
 use super::action::{AfterRecord, ConfigFile, OffsetSearch, RequestId};
@@ -72,6 +73,13 @@ pub enum Event {
     },
     /// The broker's own properties file was written, or not.
     ConfigWritten {
+        /// Why not.
+        result: Result<(), String>,
+    },
+    /// News of a link to another member of the group.
+    Replication(Incoming),
+    /// The epoch file was written, or not.
+    EpochsSaved {
         /// Why not.
         result: Result<(), String>,
     },

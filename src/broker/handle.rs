@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::env::Panicked;
 use crate::env::mailbox::{Sender, TrySendError, oneshot};
+use crate::env::{Panicked, Tasks};
 use crate::protocol::ids::BrokerIdentity;
 use crate::remoting::{Connection, Request, Service};
+use crate::replication::link::local::Door;
 
 use super::action::Announcement;
 use super::error::Error;
@@ -30,6 +31,10 @@ pub struct Started {
     pub handle: Handle,
     /// The topics to register, again after every change.
     pub announcements: tokio::sync::watch::Receiver<Announcement>,
+    /// Where slaves of the same process find its log.
+    pub door: Door,
+    /// The tasks of its links to the other members of its group; they end with the broker, the port of the log with them.
+    pub links: Tasks,
     /// Ends when the broker does.
     pub ended: tokio::task::JoinHandle<Result<Exit, Panicked>>,
 }

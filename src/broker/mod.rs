@@ -29,6 +29,7 @@ mod metadata;
 mod open;
 pub mod persist;
 mod readers;
+pub mod replicas;
 pub mod requests;
 pub mod snapshot;
 pub mod stages;
@@ -38,6 +39,6 @@ mod testing;
 mod upstream;
 
 pub use handle::{Exit, Handle, Started};
-pub use open::{StartError, start};
+pub use open::{Links, StartError, start};
 pub use snapshot::Snapshot;
 pub use upstream::Upstream;

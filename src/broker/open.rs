@@ -2,14 +2,22 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::{Broker, Role};
 use crate::env::{Disk, Env, TaskKind, mailbox};
+use crate::protocol::ha::Epoch;
 use crate::protocol::ids::Millis;
 use crate::protocol::json;
 use crate::remoting::Client;
+use crate::replication::epochs::Epochs;
+use crate::replication::following::Following;
+use crate::replication::leading::Leading;
+use crate::replication::link::local::Door;
+use crate::replication::sender::{LinkOptions, LogState};
 use crate::store::{self, Progress, Store};
 
 use super::action::ConfigFile;
@@ -26,6 +34,9 @@ const CONTROL_LIMIT: usize = 4_096;
 
 /// Results of readers and jobs that may wait.
 const RESULTS_LIMIT: usize = 4_096;
+
+/// Frames and reports that may wait for the broker; a frame has `haTransferBatchSize` bytes.
+const INCOMING_LIMIT: usize = 256;
 
 /// Jobs of one broker that wait or run in the pool: store, files, cold reads.
 const POOL_JOBS_MAX: usize = 64;
@@ -48,13 +59,30 @@ pub enum StartError {
         /// The error.
         reason: String,
     },
+    /// The epochs of its log cannot be read or written.
+    #[error("{path}: {reason}")]
+    Epochs {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The I/O pool did not run the start.
     #[error("the i/o pool did not open the store: {0}")]
     Pool(#[from] crate::env::Full),
 }
 
-/// Starts a broker; `progress` shows how far its recovery is. A slave finds its master at `upstream` and calls it by `client`; for a
-/// master neither is used.
+/// How a broker meets the other members of its group.
+pub struct Links {
+    /// Where they connect for the log.
+    pub listener: TcpListener,
+    /// By which a slave calls its master.
+    pub client: Client,
+    /// Where a slave finds its master; not used by a master.
+    pub upstream: watch::Receiver<Upstream>,
+}
+
+/// Starts a broker; `progress` shows how far its recovery is.
 ///
 /// # Errors
 /// [`StartError`]; nothing of the broker is left then.
@@ -62,8 +90,7 @@ pub async fn start(
     config: Arc<Broker>,
     env: &Env,
     progress: Arc<Progress>,
-    client: Client,
-    upstream: watch::Receiver<Upstream>,
+    links: Links,
 ) -> Result<Started, StartError> {
     let weight = usize::try_from(config.limits.io_weight).unwrap_or(1);
     let share = env.pool.share(POOL_JOBS_MAX * weight);
@@ -81,10 +108,37 @@ pub async fn start(
     let readers =
         Readers::new(store.view(), env.tasks.clone(), (share.clone(), weight), results.clone(), Arc::clone(&owner));
     let stages = Arc::new(Stages::default());
+    let state = LogState {
+        first: store.view().log_range().0,
+        end: store.written(),
+        durable: store.written(),
+        segment_bytes: store.view().segment_bytes(),
+        epochs: Arc::clone(core.lineage.epochs()),
+        refused: 0,
+    };
+    let (log, logs) = watch::channel(state);
+    let (news, incoming) = mailbox::bounded(INCOMING_LIMIT);
+    let group = Env { tasks: env.tasks.child(), ..env.clone() };
     if config.role == Role::Slave {
+        let (upstream, client) = (links.upstream.clone(), links.client);
         let follower = Follower { client, upstream, results: results.clone(), owner: Arc::clone(&owner) };
-        drop(env.tasks.spawn(TaskKind::Slave, &owner, follower.run()));
+        drop(group.tasks.spawn(TaskKind::Slave, &owner, follower.run()));
+        let following = Following {
+            owner: Arc::clone(&owner),
+            env: group.clone(),
+            log: logs.clone(),
+            broker: news.clone(),
+            known: links.upstream,
+            locate: Upstream::leader,
+            options: link_options(&config),
+            id: config.identity.id,
+        };
+        drop(group.tasks.spawn(TaskKind::Replication, &owner, following.run()));
     }
+    let (door, calls) = Door::new();
+    let log_of = (store.view(), share.clone());
+    let leading = Leading::new(Arc::clone(&owner), group.clone(), log_of, logs, news, link_options(&config));
+    drop(group.tasks.spawn(TaskKind::Replication, &owner, leading.run(links.listener, calls)));
     let parts = Parts {
         core,
         store,
@@ -94,6 +148,9 @@ pub async fn start(
         mailbox: requests,
         control: controls,
         inbound,
+        incoming,
+        log,
+        epoch_file: config.store.epoch_file(),
         results,
         announce,
         readers,
@@ -102,7 +159,18 @@ pub async fn start(
     };
     let ended = env.tasks.spawn(TaskKind::BrokerActor, &owner, Actor::new(parts).run());
     let handle = Handle::new(Arc::new(config.identity.clone()), mailbox, control, requests_limit, stages);
-    Ok(Started { handle, announcements, ended })
+    Ok(Started { handle, announcements, ended, door, links: group.tasks })
+}
+
+fn link_options(config: &Broker) -> LinkOptions {
+    let options = &config.replication;
+    let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    LinkOptions {
+        heartbeat: millis(options.heartbeat),
+        housekeeping: millis(options.housekeeping),
+        batch: options.batch_bytes,
+        flow_limit: options.flow_limit,
+    }
 }
 
 fn open(
@@ -112,12 +180,15 @@ fn open(
     seed: u64,
     progress: &Progress,
 ) -> Result<(Store, Core), StartError> {
-    let store = Store::open(
+    let mut store = Store::open(
         store::Options::new(config.store.clone(), config.delay_levels.clone()),
         Arc::clone(disk),
         now,
         progress,
     )?;
+    if config.role == Role::Slave {
+        store.follow_master();
+    }
     let folder = config.store.root.join("config");
     disk.create_dir(&folder).map_err(|error| unreadable(&folder, ConfigFile::Topics, &error))?;
     let loaded = Loaded {
@@ -125,10 +196,45 @@ fn open(
         groups: load(&**disk, &folder, ConfigFile::Groups)?,
         consumer_offsets: load(&**disk, &folder, ConfigFile::ConsumerOffsets)?,
         delay_offsets: load(&**disk, &folder, ConfigFile::DelayOffsets)?,
+        epochs: epochs(config, &**disk, &store)?,
     };
     let core = Core::new(Arc::clone(config), store.view(), &loaded, now, seed)
         .map_err(|(file, error)| unreadable(&folder, file, &error))?;
     Ok((store, core))
+}
+
+/// Who wrote which part of the log. A master begins a new epoch with each start: what it may have lost since its followers
+/// last heard of it is told apart by that from what it writes now.
+fn epochs(config: &Broker, disk: &dyn Disk, store: &Store) -> Result<Epochs, StartError> {
+    let path = config.store.epoch_file();
+    let wrong = |reason: String| StartError::Epochs { path: path.display().to_string(), reason };
+    let backup = path.with_extension("bak");
+    let read = |path: &Path| match disk.exists(path) {
+        false => Ok(None),
+        true => {
+            let content = disk.read(path).map_err(|error| wrong(error.to_string()))?;
+            Epochs::from_file(&String::from_utf8_lossy(&content)).map(Some).map_err(|error| wrong(error.to_string()))
+        }
+    };
+    let mut epochs = match read(&path) {
+        Ok(Some(epochs)) => epochs,
+        Ok(None) => read(&backup)?.unwrap_or_default(),
+        // Replaced atomically by us, but not by Java.
+        Err(error) => read(&backup)?.ok_or(error)?,
+    };
+    let (first, end) = store.view().log_range();
+    // What is behind the end was lost with it.
+    epochs.cut(end + 1);
+    if config.role != Role::Slave {
+        if epochs.newest().is_none() && end > first {
+            epochs.begin(Epoch { number: 1, start: first });
+        }
+        epochs.advance(first);
+        let number = epochs.newest().map_or(1, |newest| newest.number + 1);
+        epochs.begin(Epoch { number, start: end });
+        disk.replace(&path, epochs.to_file().as_bytes(), Some(&backup)).map_err(|error| wrong(error.to_string()))?;
+    }
+    Ok(epochs)
 }
 
 /// The file's content, or that of its `.bak` when the file is missing, empty or no JSON (Java: `ConfigManager.load`).

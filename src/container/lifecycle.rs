@@ -15,15 +15,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::broker::action::Announcement;
-use crate::broker::{self, Exit, Started, Upstream};
+use crate::broker::{self, Exit, Links, Started, Upstream};
 use crate::config;
+use crate::dispatch;
 use crate::env::{Env, TaskKind, Tasks};
 use crate::protocol::body::register::RegisterBrokerBody;
 use crate::protocol::body::topic::TopicConfigAndMapping;
-use crate::remoting::Client;
+use crate::remoting::{self, BACKLOG};
 use crate::store::Progress;
 
 use super::ports::{Door, Ports};
@@ -186,10 +188,17 @@ impl Living {
         let env = &self.shared.env;
         let ports = Ports::open(&self.shared.dispatch, self.shared.bind, &self.owner, &self.config, &door, &env.clock)
             .map_err(|error| Ended::Failed(error.to_string()))?;
+        let ha = match self.ha_listener() {
+            Ok(listener) => listener,
+            Err(error) => {
+                ports.close().await;
+                return Err(Ended::Failed(error.to_string()));
+            }
+        };
         self.find_master();
-        let upstream = self.upstream.subscribe();
-        let client = self.shared.client.clone();
-        let started = match start_broker(env, &self.owner, &self.config, &progress, client, upstream).await {
+        let (upstream, client) = (self.upstream.subscribe(), self.shared.client.clone());
+        let links = Links { listener: ha, client, upstream };
+        let started = match start_broker(env, &self.owner, &self.config, &progress, links).await {
             Ok(started) => started,
             Err(reason) => {
                 ports.close().await;
@@ -198,6 +207,7 @@ impl Living {
         };
         if self.tasks.is_cancelled() {
             tokio::join!(ports.close(), started.handle.stop());
+            end(&started.links).await;
             return Err(Ended::Asked);
         }
         door.open(started.handle.clone());
@@ -212,7 +222,7 @@ impl Living {
         };
         tracing::info!(broker = %self.owner, recovered = serving.recovered, took_ms = serving.took.as_millis(), "broker serves");
         self.state.send_replace(State::Serving(serving));
-        self.shared.masters.serves(&self.config, self.shared.bind);
+        self.shared.masters.serves(&self.config, self.shared.bind, &started.door);
         Ok(Running { started, ports })
     }
 
@@ -249,12 +259,13 @@ impl Living {
                 self.shared.registrar.remove(&self.config.identity).await;
                 // Closing begins before stopping: what is accepted is answered, nothing new is read.
                 tokio::join!(ports.close(), started.handle.stop());
+                end(&started.links).await;
                 tracing::info!(broker = %self.owner, "broker stopped");
                 Ended::Asked
             }
             Some(reason) => {
                 // At once, not after the NameServers: clients must not wait for one that does not answer.
-                tokio::join!(ports.close(), self.shared.registrar.remove(&self.config.identity));
+                tokio::join!(ports.close(), self.shared.registrar.remove(&self.config.identity), end(&started.links));
                 Ended::Failed(reason)
             }
         }
@@ -271,9 +282,24 @@ impl Living {
         });
     }
 
+    /// The port where slaves connect.
+    fn ha_listener(&self) -> Result<TcpListener, dispatch::Error> {
+        let address = SocketAddr::new(self.shared.bind, self.config.ports.ha);
+        match remoting::bind(address, BACKLOG) {
+            Ok(listener) => Ok(listener.into_socket()),
+            Err(source) => Err(dispatch::Error::Bind { owner: Arc::clone(&self.owner), address, source }),
+        }
+    }
+
     fn now(&self) -> Duration {
         self.shared.env.clock.monotonic()
     }
+}
+
+/// Ends a broker's links; its port for the log is free then.
+async fn end(links: &Tasks) {
+    links.cancel();
+    links.ended().await;
 }
 
 /// What the NameServers are to know of a broker.
@@ -304,11 +330,10 @@ async fn start_broker(
     owner: &Arc<str>,
     config: &Arc<config::Broker>,
     progress: &Arc<Progress>,
-    client: Client,
-    upstream: watch::Receiver<Upstream>,
+    links: Links,
 ) -> Result<Started, String> {
     let (config, progress, inner) = (Arc::clone(config), Arc::clone(progress), env.clone());
-    let task = async move { broker::start(config, &inner, progress, client, upstream).await };
+    let task = async move { broker::start(config, &inner, progress, links).await };
     match env.tasks.spawn(TaskKind::BrokerStart, owner, task).await {
         Ok(Ok(Ok(started))) => Ok(started),
         Ok(Ok(Err(error))) => Err(error.to_string()),

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::broker::Upstream;
 use crate::config;
 use crate::protocol::ids::{BrokerId, BrokerIdentity};
+use crate::replication::link::local::Door;
 
 /// The masters that serve in this process, by cluster and name.
 #[derive(Debug)]
@@ -34,9 +35,10 @@ impl Masters {
     }
 
     /// A broker serves; only a master is noted.
-    pub(super) fn serves(&self, broker: &config::Broker, bind: IpAddr) {
+    pub(super) fn serves(&self, broker: &config::Broker, bind: IpAddr, door: &Door) {
         if broker.identity.id == BrokerId::MASTER {
-            self.serving.send_modify(|masters| drop(masters.insert(group(&broker.identity), local(broker, bind))));
+            self.serving
+                .send_modify(|masters| drop(masters.insert(group(&broker.identity), local(broker, bind, door))));
         }
     }
 
@@ -61,9 +63,11 @@ impl Masters {
 }
 
 fn choose(beside: Option<Upstream>, told: Option<Upstream>, known: Upstream, configured: Option<&str>) -> Upstream {
-    let mut upstream = beside.or(told).unwrap_or(known);
+    // A door leads to a broker that serves here now, or nowhere.
+    let mut upstream = beside.or(told).unwrap_or(Upstream { door: None, ..known });
     if let Some(configured) = configured {
         upstream.ha_address = Some(configured.to_owned());
+        upstream.door = None;
     }
     upstream
 }
@@ -73,7 +77,7 @@ fn group(identity: &BrokerIdentity) -> (String, String) {
 }
 
 /// Addresses under which this process reaches a broker of its own: `brokerIP1` may be one that only others can use.
-fn local(broker: &config::Broker, bind: IpAddr) -> Upstream {
+fn local(broker: &config::Broker, bind: IpAddr, door: &Door) -> Upstream {
     let at = |advertised: IpAddr, port| {
         let ip = if bind.is_unspecified() { advertised } else { bind };
         Some(SocketAddr::new(ip, port).to_string())
@@ -81,6 +85,7 @@ fn local(broker: &config::Broker, bind: IpAddr) -> Upstream {
     Upstream {
         address: at(broker.addresses.client, broker.ports.main),
         ha_address: at(broker.addresses.ha, broker.ports.ha),
+        door: Some(door.clone()),
     }
 }
 
@@ -89,7 +94,7 @@ mod tests {
     use super::*;
 
     fn upstream(name: &str) -> Upstream {
-        Upstream { address: Some(name.to_owned()), ha_address: Some(format!("{name}-ha")) }
+        Upstream { address: Some(name.to_owned()), ha_address: Some(format!("{name}-ha")), door: None }
     }
 
     #[test]
@@ -108,7 +113,7 @@ mod tests {
         let check = |told: Option<&str>, expected: Option<&str>| {
             let got = choose(None, told.map(upstream), Upstream::default(), Some("fixed"));
             let address = expected.map(str::to_owned);
-            assert_eq!(got, Upstream { address, ha_address: Some("fixed".into()) });
+            assert_eq!(got, Upstream { address, ha_address: Some("fixed".into()), door: None });
         };
         check(Some("told"), Some("told"));
         check(None, None);

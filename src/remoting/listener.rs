@@ -53,6 +53,12 @@ impl Listener {
         self.local
     }
 
+    /// The bound socket, for another protocol than remoting.
+    #[must_use]
+    pub fn into_socket(self) -> TcpListener {
+        self.socket
+    }
+
     /// What happens on this port.
     #[must_use]
     pub fn counters(&self) -> &Arc<Counters> {

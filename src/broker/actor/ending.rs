@@ -11,11 +11,11 @@ impl Actor {
     /// The ordered stop.
     pub(super) async fn stop(&mut self) -> Exit {
         self.parts.mailbox.close();
-        let (mut requests, mut results) = (Vec::new(), Vec::new());
+        let (mut requests, mut results, mut incoming) = (Vec::new(), Vec::new(), Vec::new());
         while let Ok(request) = self.parts.mailbox.try_recv() {
             requests.push(request);
         }
-        self.drain(&mut requests, &mut results);
+        self.drain(&mut requests, &mut results, &mut incoming);
         let mut actions = Vec::new();
         let now = self.now();
         self.parts.core.handle(now, Event::Stopping, &mut actions);
@@ -28,7 +28,7 @@ impl Actor {
             }
             if let Some(result) = self.parts.inbound.recv().await {
                 results.push(result);
-                self.drain(&mut requests, &mut results);
+                self.drain(&mut requests, &mut results, &mut incoming);
             }
         }
         self.finish().await
@@ -90,7 +90,7 @@ impl Actor {
                 Some(
                     Inbound::Job(_)
                     | Inbound::JobLost
-                    | Inbound::Event(Event::Persisted { .. } | Event::ConfigWritten { .. }),
+                    | Inbound::Event(Event::Persisted { .. } | Event::ConfigWritten { .. } | Event::EpochsSaved { .. }),
                 ) => self.under_way -= 1,
                 Some(_) => {}
                 None => break,

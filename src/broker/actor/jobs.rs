@@ -19,7 +19,7 @@ impl Actor {
         let backup = self.parts.config_folder.join(format!("{}.bak", file.file_name()));
         let (disk, results) = (Arc::clone(&self.parts.env.disk), self.parts.results.clone());
         self.jobs.push_back(Box::new(move || {
-            let mut report = Report { results: Some(results) };
+            let mut report = Report::to(results);
             let result = disk.replace(&path, &content, Some(&backup)).map_err(|error| error.to_string());
             report.send(Inbound::Event(Event::Persisted { file, result }));
         }));
@@ -29,7 +29,7 @@ impl Actor {
     pub(super) fn rewrite(&mut self, path: PathBuf, changes: Vec<Change>) {
         let (disk, results) = (Arc::clone(&self.parts.env.disk), self.parts.results.clone());
         self.jobs.push_back(Box::new(move || {
-            let mut report = Report { results: Some(results) };
+            let mut report = Report::to(results);
             let result = rewrite_file(&*disk, &path, &changes);
             let result = result.map_err(|error| format!("{}: {error}", path.display()));
             report.send(Inbound::Event(Event::ConfigWritten { result }));
@@ -53,7 +53,7 @@ impl Actor {
         let (clock, stages) = (Arc::clone(&self.parts.env.clock), Arc::clone(&self.parts.stages));
         let ordered = job.device().map(|_| clock.monotonic());
         Box::new(move || {
-            let mut report = Report { results: Some(results) };
+            let mut report = Report::to(results);
             let done = job.run(&*disk);
             if let Some(ordered) = ordered {
                 stages.flush.time(clock.monotonic().saturating_sub(ordered));
@@ -64,12 +64,16 @@ impl Actor {
 }
 
 /// Reports a job's result, or on drop that there will be none because the job panicked.
-struct Report {
+pub(super) struct Report {
     results: Option<Sender<Inbound>>,
 }
 
 impl Report {
-    fn send(&mut self, inbound: Inbound) {
+    pub(super) fn to(results: Sender<Inbound>) -> Report {
+        Report { results: Some(results) }
+    }
+
+    pub(super) fn send(&mut self, inbound: Inbound) {
         if let Some(results) = self.results.take() {
             // The actor waits for its jobs before it ends, so somebody is there.
             let _ended = results.blocking_send(inbound);

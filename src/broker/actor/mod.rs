@@ -12,6 +12,7 @@ mod calls;
 mod crowd;
 mod ending;
 mod jobs;
+mod replication;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
@@ -20,14 +21,18 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::config::FlushDiskType;
 use crate::env::mailbox::{Receiver, Sender};
 use crate::env::{Env, Job, Share};
 use crate::protocol::command::Command;
 use crate::protocol::ids::Millis;
 use crate::remoting::{Connection, ConnectionId, ReplySlot, Request};
-use crate::store::{Append, JobDone, Read, Store};
+use crate::replication::Incoming;
+use crate::replication::sender::LogState;
+use crate::store::{Append, JobDone, Read, Store, View};
 
 use self::crowd::Crowd;
+use self::replication::INCOMING_MAX;
 use super::action::{Action, AfterAppend, Announcement, Cleaning, RequestId};
 use super::core::{Client, Core};
 use super::event::Event;
@@ -64,6 +69,11 @@ pub(super) struct Parts {
     pub(super) mailbox: Receiver<Request>,
     pub(super) control: Receiver<Control>,
     pub(super) inbound: Receiver<Inbound>,
+    /// From the links to other members of the group.
+    pub(super) incoming: Receiver<Incoming>,
+    /// What those links know of the log.
+    pub(super) log: watch::Sender<LogState>,
+    pub(super) epoch_file: PathBuf,
     pub(super) results: Sender<Inbound>,
     pub(super) announce: watch::Sender<Announcement>,
     pub(super) readers: Readers,
@@ -83,6 +93,12 @@ pub(super) struct Actor {
     /// Jobs and file writes under way.
     under_way: usize,
     failed: Option<String>,
+    /// What links know of the log.
+    published: LogState,
+    view: View,
+    flush: FlushDiskType,
+    /// Frames of a leader that the store did not take.
+    refused: u64,
     day: i64,
     day_known: Millis,
 }
@@ -98,7 +114,12 @@ struct Scratch {
 
 impl Actor {
     pub(super) fn new(parts: Parts) -> Actor {
+        let published = parts.log.borrow().clone();
         Actor {
+            published,
+            view: parts.store.view(),
+            flush: parts.core.flush_disk_type(),
+            refused: 0,
             parts,
             slots: HashMap::new(),
             connections: HashMap::new(),
@@ -117,6 +138,7 @@ impl Actor {
     pub(super) async fn run(mut self) -> Exit {
         let mut requests = Vec::with_capacity(BATCH_MAX);
         let mut results = Vec::with_capacity(BATCH_MAX);
+        let mut incoming = Vec::new();
         self.settle(&mut Vec::new());
         // Kept over many turns, because setting a timer costs more than a wake-up too many.
         let mut alarm = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
@@ -139,12 +161,13 @@ impl Actor {
                 }
                 _ = self.parts.inbound.recv_many(&mut results, BATCH_MAX) => {}
                 _ = self.parts.mailbox.recv_many(&mut requests, BATCH_MAX) => {}
+                _ = self.parts.incoming.recv_many(&mut incoming, INCOMING_MAX) => {}
                 () = &mut alarm => rings_at = None,
             }
             if !requests.is_empty() && self.crowd.is_dense() {
                 crowd::let_others_run().await;
             }
-            self.drain(&mut requests, &mut results);
+            self.drain(&mut requests, &mut results, &mut incoming);
             if let Some(reason) = self.failed.take() {
                 return self.fail(reason).await;
             }
@@ -166,7 +189,7 @@ impl Actor {
     }
 
     /// Takes what else is waiting and applies all of it as one batch.
-    fn drain(&mut self, requests: &mut Vec<Request>, results: &mut Vec<Inbound>) {
+    fn drain(&mut self, requests: &mut Vec<Request>, results: &mut Vec<Inbound>, incoming: &mut Vec<Incoming>) {
         while requests.len() < BATCH_MAX
             && let Ok(request) = self.parts.mailbox.try_recv()
         {
@@ -177,11 +200,19 @@ impl Actor {
         {
             results.push(result);
         }
+        while incoming.len() < INCOMING_MAX
+            && let Ok(news) = self.parts.incoming.try_recv()
+        {
+            incoming.push(news);
+        }
         let now = self.now();
         let taken = self.parts.env.clock.monotonic();
         let mut actions = std::mem::take(&mut self.scratch.actions);
         for result in results.drain(..) {
             self.inbound(now, result, &mut actions);
+        }
+        for news in incoming.drain(..) {
+            self.incoming(now, news, &mut actions);
         }
         let stages = Arc::clone(&self.parts.stages);
         let count = requests.len();
@@ -212,7 +243,7 @@ impl Actor {
     fn inbound(&mut self, now: Millis, inbound: Inbound, actions: &mut Vec<Action>) {
         match inbound {
             Inbound::Event(event) => {
-                if let Event::Persisted { .. } | Event::ConfigWritten { .. } = event {
+                if let Event::Persisted { .. } | Event::ConfigWritten { .. } | Event::EpochsSaved { .. } = event {
                     self.under_way -= 1;
                 }
                 self.parts.core.handle(now, event, actions);
@@ -263,6 +294,7 @@ impl Actor {
             self.jobs.push_back(self.pool_job(job));
         }
         self.submit_jobs();
+        self.publish();
     }
 
     fn carry_out(&mut self, now: Millis, actions: &mut Vec<Action>) {
@@ -328,6 +360,7 @@ impl Actor {
             Action::Call { to, command, then } => self.call(to, command, then),
             Action::CallAll { clients, command, then } => self.call_all(clients, &command, then),
             Action::Persist { file, content } => self.persist(file, content),
+            Action::SaveEpochs { content } => self.save_epochs(content),
             Action::DeleteTopic { topic } => self.parts.store.delete_topic(&topic),
             Action::Clean(Cleaning::Log) => self.parts.store.delete_expired(),
             Action::Clean(Cleaning::Queues) => self.parts.store.clean_queues(),

@@ -20,7 +20,7 @@ pub(in crate::broker) struct Follower {
 impl Follower {
     pub(in crate::broker) async fn run(mut self) {
         loop {
-            let Upstream { address, ha_address } = self.upstream.borrow_and_update().clone();
+            let Upstream { address, ha_address, .. } = self.upstream.borrow_and_update().clone();
             tracing::info!(broker = %self.owner, address, ha_address, connections = self.client.counters().active.load(std::sync::atomic::Ordering::Relaxed), "master");
             tokio::select! {
                 () = self.results.closed() => return,

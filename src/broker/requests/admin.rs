@@ -40,6 +40,14 @@ impl Core {
             request::GET_CONSUMER_RUNNING_INFO => self.forward_running_info(to, command, actions),
             request::INVOKE_BROKER_TO_GET_CONSUMER_STATUS => self.consumer_status(to, command, actions),
             request::CONSUME_MESSAGE_DIRECTLY => self.consume_directly(to, command, actions),
+            request::GET_BROKER_HA_STATUS => {
+                actions.push(Action::Reply { to, response: self.ha_status(now) });
+                Ok(())
+            }
+            request::RESET_MASTER_FLUSH_OFFSET => {
+                actions.push(Action::Reply { to, response: self.reset_master_flush_offset(command)? });
+                Ok(())
+            }
             request::CLEAN_EXPIRED_CONSUMEQUEUE => {
                 self.clean(to, Cleaning::Queues, actions);
                 Ok(())
@@ -77,10 +85,10 @@ impl Core {
             request::VIEW_BROKER_STATS_DATA => self.broker_stats(command),
             request::QUERY_CORRECTION_OFFSET => self.correction_offsets(command),
             request::GET_BROKER_CONFIG => Ok(self.show_config()),
+            request::EXCHANGE_BROKER_HA_INFO => Ok(self.exchange_ha_info()),
             request::GET_ALL_CONSUMER_OFFSET => Ok(self.all_consumer_offsets()),
             request::GET_ALL_DELAY_OFFSET => Ok(self.all_delay_offsets()),
             request::GET_ALL_MESSAGE_REQUEST_MODE => Ok(super::broker_admin::no_request_modes()),
-            request::GET_BROKER_HA_STATUS => Ok(self.ha_status()),
             code => Err(Error::CodeUnknown { code }),
         }
     }

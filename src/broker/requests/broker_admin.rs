@@ -9,7 +9,6 @@ use crate::broker::core::{Client, Core};
 use crate::broker::error::Error;
 use crate::config::{Change, Errors};
 use crate::protocol::body::assignment::MessageRequestModeTable;
-use crate::protocol::body::stats::HaRuntimeInfo;
 use crate::protocol::command::Command;
 use crate::protocol::headers::broker_admin::BrokerConfigResponse;
 use crate::protocol::ids::Millis;
@@ -69,15 +68,6 @@ impl Core {
     /// GET_ALL_DELAY_OFFSET: what a Java slave copies.
     pub(super) fn all_delay_offsets(&self) -> Command {
         Command { body: self.delays.to_json().into(), ..ok() }
-    }
-
-    /// GET_BROKER_HA_STATUS of a master that has no slave.
-    pub(super) fn ha_status(&self) -> Command {
-        ok_json(&HaRuntimeInfo {
-            master: true,
-            master_commit_log_max_offset: self.view.usage().written.0,
-            ..HaRuntimeInfo::default()
-        })
     }
 }
 

@@ -12,6 +12,7 @@ pub mod client;
 pub mod consume_queue_admin;
 pub(super) mod forward;
 mod group_admin;
+mod ha;
 pub mod lock;
 mod lookup;
 pub mod offset;
@@ -53,6 +54,12 @@ pub struct Stored {
 #[must_use]
 pub fn flush_timed_out(response: Command) -> Command {
     Command { code: response::FLUSH_DISK_TIMEOUT, ..response }
+}
+
+/// The answer when too few followers had the message in time: it is stored and stays visible.
+#[must_use]
+pub fn replicas_timed_out(response: Command) -> Command {
+    Command { code: response::FLUSH_SLAVE_TIMEOUT, ..response }
 }
 
 /// A success without more.

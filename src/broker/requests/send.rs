@@ -16,6 +16,7 @@ use crate::broker::core::{Client, Core};
 use crate::broker::error::Error;
 use crate::broker::state::stats::MessageKind;
 use crate::broker::state::topics::NewTopic;
+use crate::broker::state::waiters::Goal;
 use crate::protocol::batch;
 use crate::protocol::body::topic::TopicConfig;
 use crate::protocol::codes::response;
@@ -51,8 +52,8 @@ pub struct Sent {
     queue: QueueId,
     /// UNIQ_KEY; none for a batch.
     unique_key: Option<String>,
-    /// Whether the producer wants to be told only when the message is safe.
-    wait: bool,
+    /// What the answer waits for.
+    goal: Goal,
 }
 
 impl Core {
@@ -158,7 +159,7 @@ impl Core {
         let (mut topic, mut queue) = dead.unwrap_or((topic, asked));
         let unique_key = self.complete_properties(now, &directives, &mut properties);
         let kind = message_kind(&directives, delay_level);
-        let wait = directives.waits_for_store;
+        let goal = self.goal(directives.waits_for_store)?;
         self.delay(delay_level, &mut topic, &mut queue, &mut properties);
         let message = NewMessage {
             topic: Arc::clone(&topic),
@@ -173,7 +174,7 @@ impl Core {
             properties: properties.into(),
             body: command.body.to_bytes(),
         };
-        let sent = Sent { to, topic, kind, queue: asked, unique_key: Some(unique_key), wait };
+        let sent = Sent { to, topic, kind, queue: asked, unique_key: Some(unique_key), goal };
         Ok((Append { messages: smallvec![message] }, sent))
     }
 
@@ -286,9 +287,9 @@ impl Core {
             return Err(Error::MessageIllegal { reason: "the batch is empty".to_owned() });
         }
         let shared = header.properties.unwrap_or_default();
-        let wait = Directives::of(shared).waits_for_store;
+        let goal = self.goal(Directives::of(shared).waits_for_store)?;
         let kind = MessageKind::Normal;
-        let sent = Sent { to, topic, kind, queue, unique_key: None, wait };
+        let sent = Sent { to, topic, kind, queue, unique_key: None, goal };
         Ok((Append { messages }, sent))
     }
 
@@ -314,13 +315,10 @@ impl Core {
         let again = topic_name::is_retry(&sent.topic) || topic_name::is_dlq(&sent.topic);
         self.count_put(now, &sent.topic, Some(sent.kind).filter(|_| !again), &appended);
         let response = self.send_response(sent, &appended);
-        if sent.wait && self.waits_for_flush() {
-            let deadline = now.plus(self.sync_flush_timeout_millis());
-            self.waiters.push(appended.end, deadline, super::Stored { to, response, since: now });
-        } else {
+        if sent.goal.is_reached_at_once() {
             self.stats.put_took(took);
-            self.answer_stored(to, response, actions);
         }
+        self.answer_at_goal(now, sent.goal, appended.end, (to, response), actions);
     }
 
     fn send_response(&self, sent: &Sent, appended: &Appended) -> Command {

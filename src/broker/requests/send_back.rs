@@ -124,8 +124,8 @@ impl Core {
             properties: properties.into(),
             body: record.slice_ref(message.body),
         };
-        let then =
-            AfterAppend::SendBack { to: send_back.to, group: Arc::clone(&send_back.group), topic: original, dead };
+        let (to, group) = (send_back.to, Arc::clone(&send_back.group));
+        let then = AfterAppend::SendBack { to, group, topic: original, dead, goal: self.goal(true)? };
         actions.push(Action::Append { messages: Append { messages: smallvec::smallvec![copy] }, then });
         Ok(())
     }

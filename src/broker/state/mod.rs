@@ -10,6 +10,7 @@
 pub mod clients;
 pub mod delay;
 pub mod groups;
+pub mod lineage;
 pub mod locks;
 pub mod offsets;
 pub mod series;

@@ -1,74 +1,172 @@
-//! Answers that wait until their messages are on disk (SYNC_FLUSH).
+//! Answers that wait until their messages are safe: on disk (SYNC_FLUSH), with enough replicas (SYNC_MASTER), or both.
 //!
-//! Waiters are kept in the order of their end offset, since appends come in that order. A waiter is answered exactly
-//! once: with its answer when the flushed offset reaches its end, or with FLUSH_DISK_TIMEOUT at its deadline (the
-//! message is stored and stays visible then, as in Java).
+//! ```text
+//! lane {flush, 0 replicas}   end 10 .. 20 .. 30     flushed 25: 10 and 20 are answered
+//! lane {flush, 1 replica}    end 12 .. 22           held by 1: 15: 12 is answered
+//! ```
+//!
+//! Appends come in log order, so each lane is in order of its ends. A waiter is answered exactly once: with its answer when all it
+//! waits for is reached, or as late at its deadline (the message is stored and stays visible then, as in Java). Lanes do not
+//! wait for each other, and a late waiter holds up nobody behind it (in Java's `GroupTransferService` it does).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::protocol::ids::{Millis, PhysicalOffset};
+
+/// What a waiter waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Goal {
+    /// Its bytes are on this broker's disk.
+    pub flush: bool,
+    /// So many followers hold its bytes.
+    pub replicas: usize,
+}
+
+impl Goal {
+    /// Whether there is nothing to wait for.
+    #[must_use]
+    pub fn is_reached_at_once(self) -> bool {
+        self == Goal::default()
+    }
+}
+
+/// Until when a waiter waits for each of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// `syncFlushTimeout`.
+    pub flush: Millis,
+    /// `slaveTimeout`.
+    pub replicas: Millis,
+}
+
+/// What did not come in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Late {
+    /// The sync.
+    Flush,
+    /// The followers; in Java their status is told when both are late.
+    Replicas,
+}
 
 #[derive(Debug)]
 struct Waiter<T> {
     end: PhysicalOffset,
-    deadline: Millis,
+    deadlines: Deadlines,
     waiting: T,
 }
 
-/// Whoever waits for a flush, in log order.
+#[derive(Debug)]
+struct Lane<T> {
+    queue: VecDeque<Waiter<T>>,
+    /// Up to where enough followers hold the log.
+    held: PhysicalOffset,
+}
+
+/// Whoever waits for its messages to be safe.
 #[derive(Debug)]
 pub struct Waiters<T> {
-    queue: VecDeque<Waiter<T>>,
+    lanes: BTreeMap<Goal, Lane<T>>,
+    flushed: PhysicalOffset,
 }
 
 impl<T> Default for Waiters<T> {
     fn default() -> Self {
-        Waiters { queue: VecDeque::new() }
+        Waiters { lanes: BTreeMap::new(), flushed: PhysicalOffset(0) }
     }
 }
 
 impl<T> Waiters<T> {
-    /// Waits for everything below `end`.
-    pub fn push(&mut self, end: PhysicalOffset, deadline: Millis, waiting: T) {
-        assert!(self.queue.back().is_none_or(|last| last.end <= end), "appends come in log order");
-        self.queue.push_back(Waiter { end, deadline, waiting });
+    /// Waits for everything below `end`; `held` is up to where so many followers hold the log now.
+    pub fn push(&mut self, goal: Goal, end: PhysicalOffset, deadlines: Deadlines, held: PhysicalOffset, waiting: T) {
+        assert!(!goal.is_reached_at_once(), "whoever waits for nothing is answered");
+        let lane = self.lanes.entry(goal).or_insert_with(|| Lane { queue: VecDeque::new(), held });
+        lane.held = held;
+        assert!(lane.queue.back().is_none_or(|last| last.end <= end), "appends come in log order");
+        lane.queue.push_back(Waiter { end, deadlines, waiting });
     }
 
-    /// Those whose bytes are all flushed.
+    /// The log is flushed up to here; those who have waited for that.
     pub fn flushed(&mut self, flushed: PhysicalOffset) -> Vec<T> {
-        let ready = self.queue.partition_point(|waiter| waiter.end <= flushed);
-        self.queue.drain(..ready).map(|waiter| waiter.waiting).collect()
+        self.flushed = flushed;
+        self.reached()
     }
 
-    /// Those whose deadline has passed.
+    /// Followers hold more, or less, than before: up to where so many of them do. Those who have waited for that.
+    pub fn held(&mut self, held_by: impl Fn(usize) -> PhysicalOffset) -> Vec<T> {
+        for (goal, lane) in &mut self.lanes {
+            lane.held = held_by(goal.replicas);
+        }
+        self.reached()
+    }
+
+    fn reached(&mut self) -> Vec<T> {
+        let mut reached = Vec::new();
+        for (goal, lane) in &mut self.lanes {
+            let safe = if goal.flush { lane.held.min(self.flushed) } else { lane.held };
+            let ready = lane.queue.partition_point(|waiter| waiter.end <= safe);
+            reached.extend(lane.queue.drain(..ready).map(|waiter| waiter.waiting));
+        }
+        reached
+    }
+
+    /// Those whose deadline has passed, and what they missed.
     ///
     /// Deadlines are in queue order but for a wall clock that jumps back; then they are answered late, not lost.
-    pub fn expired(&mut self, now: Millis) -> Vec<T> {
-        let late = self.queue.iter().take_while(|waiter| waiter.deadline <= now).count();
-        self.queue.drain(..late).map(|waiter| waiter.waiting).collect()
+    pub fn expired(&mut self, now: Millis) -> Vec<(Late, T)> {
+        let mut late = Vec::new();
+        if self.next_deadline().is_none_or(|deadline| now < deadline) {
+            return late;
+        }
+        let flushed = self.flushed;
+        for (goal, lane) in &mut self.lanes {
+            let held = lane.held;
+            let missed = |waiter: &Waiter<T>| {
+                if goal.replicas > 0 && waiter.end > held && now >= waiter.deadlines.replicas {
+                    Some(Late::Replicas)
+                } else if goal.flush && waiter.end > flushed && now >= waiter.deadlines.flush {
+                    Some(Late::Flush)
+                } else {
+                    None
+                }
+            };
+            for waiter in std::mem::take(&mut lane.queue) {
+                match missed(&waiter) {
+                    Some(missed) => late.push((missed, waiter.waiting)),
+                    None => lane.queue.push_back(waiter),
+                }
+            }
+        }
+        late
     }
 
     /// All of them, when the store has failed or the broker stops.
     pub fn drain(&mut self) -> Vec<T> {
-        self.queue.drain(..).map(|waiter| waiter.waiting).collect()
+        let lanes = std::mem::take(&mut self.lanes);
+        lanes.into_values().flat_map(|lane| lane.queue).map(|waiter| waiter.waiting).collect()
     }
 
-    /// When the first one has waited long enough.
+    /// When the next one has waited long enough.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Millis> {
-        self.queue.front().map(|waiter| waiter.deadline)
+        let deadlines = self.lanes.iter().flat_map(|(goal, lane)| {
+            let first_above = |offset| lane.queue.get(lane.queue.partition_point(|waiter| waiter.end <= offset));
+            let flush = if goal.flush { first_above(self.flushed) } else { None };
+            let replicas = if goal.replicas > 0 { first_above(lane.held) } else { None };
+            [flush.map(|waiter| waiter.deadlines.flush), replicas.map(|waiter| waiter.deadlines.replicas)]
+        });
+        deadlines.flatten().min()
     }
 
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.queue.len()
+        self.lanes.values().map(|lane| lane.queue.len()).sum()
     }
 
     /// Whether nobody waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.len() == 0
     }
 }
 
@@ -76,11 +174,21 @@ impl<T> Waiters<T> {
 mod tests {
     use super::*;
 
+    const FLUSH: Goal = Goal { flush: true, replicas: 0 };
+    const ONE: Goal = Goal { flush: false, replicas: 1 };
+    const BOTH: Goal = Goal { flush: true, replicas: 1 };
+    const EVERYBODY: PhysicalOffset = PhysicalOffset(i64::MAX);
+    const NOBODY: PhysicalOffset = PhysicalOffset(0);
+
+    fn by(flush: i64, replicas: i64) -> Deadlines {
+        Deadlines { flush: Millis(flush), replicas: Millis(replicas) }
+    }
+
     fn three() -> Waiters<char> {
         let mut waiters = Waiters::default();
-        waiters.push(PhysicalOffset(10), Millis(5), 'a');
-        waiters.push(PhysicalOffset(20), Millis(6), 'b');
-        waiters.push(PhysicalOffset(30), Millis(7), 'c');
+        for (end, deadline, name) in [(10, 5, 'a'), (20, 6, 'b'), (30, 7, 'c')] {
+            waiters.push(FLUSH, PhysicalOffset(end), by(deadline, 3), EVERYBODY, name);
+        }
         waiters
     }
 
@@ -97,8 +205,40 @@ mod tests {
     fn deadlines_answer_the_oldest() {
         let mut waiters = three();
         assert_eq!(waiters.next_deadline(), Some(Millis(5)));
-        assert_eq!(waiters.expired(Millis(6)), vec!['a', 'b']);
-        assert_eq!(waiters.flushed(PhysicalOffset(99)), vec!['c']);
+        assert_eq!(waiters.expired(Millis(6)), vec![(Late::Flush, 'a'), (Late::Flush, 'b')]);
+        assert_eq!(waiters.flushed(PhysicalOffset(20)), vec![]);
+        assert_eq!(waiters.expired(Millis(7)), vec![(Late::Flush, 'c')]);
         assert_eq!(waiters.next_deadline(), None);
+    }
+
+    #[test]
+    fn both_must_be_reached_and_lanes_do_not_wait_for_each_other() {
+        let mut waiters = Waiters::default();
+        waiters.push(BOTH, PhysicalOffset(10), by(9, 5), NOBODY, 'a');
+        waiters.push(ONE, PhysicalOffset(20), by(9, 5), NOBODY, 'b');
+        waiters.push(FLUSH, PhysicalOffset(30), by(9, 5), EVERYBODY, 'c');
+        waiters.push(BOTH, PhysicalOffset(40), by(9, 5), NOBODY, 'd');
+        let held = |offset| move |replicas| if replicas == 0 { EVERYBODY } else { PhysicalOffset(offset) };
+        assert_eq!(waiters.held(held(20)), vec!['b']);
+        assert_eq!(waiters.flushed(PhysicalOffset(15)), vec!['a']);
+        assert_eq!(waiters.held(held(40)), vec![]);
+        assert_eq!(waiters.flushed(PhysicalOffset(40)), vec!['c', 'd']);
+        assert!(waiters.is_empty());
+    }
+
+    #[test]
+    fn a_late_one_holds_up_nobody_and_replicas_are_told_first() {
+        let mut waiters = Waiters::default();
+        for (end, name) in [(10, 'a'), (20, 'b'), (30, 'c')] {
+            waiters.push(BOTH, PhysicalOffset(end), by(9, 5), NOBODY, name);
+        }
+        assert_eq!(waiters.held(|_| PhysicalOffset(10)), vec![]);
+        assert_eq!(waiters.next_deadline(), Some(Millis(5)));
+        assert_eq!(waiters.expired(Millis(5)), vec![(Late::Replicas, 'b'), (Late::Replicas, 'c')]);
+        assert_eq!(waiters.next_deadline(), Some(Millis(9)));
+        waiters.push(BOTH, PhysicalOffset(40), by(19, 15), PhysicalOffset(10), 'd');
+        assert_eq!(waiters.expired(Millis(9)), vec![(Late::Flush, 'a')]);
+        assert_eq!(waiters.held(|_| PhysicalOffset(40)), vec![]);
+        assert_eq!(waiters.flushed(PhysicalOffset(40)), vec!['d']);
     }
 }

@@ -58,6 +58,12 @@ impl StoreOptions {
         self.root.join("checkpoint")
     }
 
+    /// `<root>/epochFileCheckpoint` (Java: `storePathEpochFile`): who wrote which part of the log.
+    #[must_use]
+    pub fn epoch_file(&self) -> PathBuf {
+        self.root.join("epochFileCheckpoint")
+    }
+
     /// `<root>/abort`: there while the broker runs, left behind by a crash.
     #[must_use]
     pub fn abort(&self) -> PathBuf {

@@ -116,5 +116,5 @@ fn named_master(answer: &Command) -> Option<Upstream> {
     let header = RegisterBrokerResponse::decode(&answer.ext).ok()?;
     let named = |address: Option<&str>| address.filter(|text| !text.is_empty()).map(str::to_owned);
     let address = named(header.master_address)?;
-    Some(Upstream { address: Some(address), ha_address: named(header.ha_server_address) })
+    Some(Upstream { address: Some(address), ha_address: named(header.ha_server_address), door: None })
 }

@@ -287,7 +287,11 @@ fn slave_story(answers: &[(&'static str, Option<&str>, u64)]) -> (Vec<String>, O
     plan.update(Registration { identity: slave.clone(), force: false, ..registration("a") }, now(seconds));
     for (server, master, wait) in answers {
         sent.extend(plan.due(now(seconds)).iter().map(show));
-        let named = |name: &str| Upstream { address: Some(name.to_owned()), ha_address: Some(format!("{name}-ha")) };
+        let named = |name: &str| Upstream {
+            address: Some(name.to_owned()),
+            ha_address: Some(format!("{name}-ha")),
+            door: None,
+        };
         plan.ended(server, &slave, master.map_or(Outcome::Done, |name| Outcome::Master(named(name))), now(seconds));
         seconds += wait;
     }

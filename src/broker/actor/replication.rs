@@ -1,0 +1,72 @@
+//! The log between this broker and the other members of its group: what comes is appended, what there is is published.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Actor, Inbound};
+use crate::broker::action::Action;
+use crate::broker::event::Event;
+use crate::config::FlushDiskType;
+use crate::protocol::ids::{Millis, PhysicalOffset};
+use crate::replication::Incoming;
+use crate::replication::sender::LogState;
+
+use super::jobs::Report;
+
+/// Frames and reports taken out of the mailbox at a time.
+pub(super) const INCOMING_MAX: usize = 64;
+
+impl Actor {
+    pub(super) fn incoming(&mut self, now: Millis, incoming: Incoming, actions: &mut Vec<Action>) {
+        match incoming {
+            Incoming::Received { epoch, at, bytes } => self.received(now, epoch, at, bytes, actions),
+            // Without a cut the leader's bytes would not stand where they belong; the link ends and says so.
+            Incoming::Cut { .. } => self.refused += 1,
+            incoming => self.parts.core.handle(now, Event::Replication(incoming), actions),
+        }
+    }
+
+    fn received(&mut self, now: Millis, epoch: i32, at: PhysicalOffset, bytes: Bytes, actions: &mut Vec<Action>) {
+        match self.parts.store.append_raw(at, bytes.clone(), now) {
+            Ok(_) => {
+                let taken = Incoming::Received { epoch, at, bytes };
+                self.parts.core.handle(now, Event::Replication(taken), actions);
+            }
+            Err(error) => {
+                tracing::warn!(broker = %self.parts.owner, %at, %error, "the leader's bytes were not taken");
+                self.refused += 1;
+            }
+        }
+    }
+
+    /// Tells links how far the log is, when that has changed.
+    pub(super) fn publish(&mut self) {
+        let store = &self.parts.store;
+        let (first, end) = (self.view.log_range().0, store.written());
+        let safe = match self.flush {
+            FlushDiskType::Sync => store.flushed(),
+            FlushDiskType::Async => end,
+        };
+        let durable = safe.min(self.parts.core.lineage.durable()).min(end);
+        let epochs = self.parts.core.lineage.epochs();
+        let segment_bytes = self.published.segment_bytes;
+        let state = LogState { first, end, durable, segment_bytes, epochs: Arc::clone(epochs), refused: self.refused };
+        if state != self.published {
+            self.published = state.clone();
+            self.parts.log.send_replace(state);
+        }
+    }
+
+    /// Writes the epochs.
+    pub(super) fn save_epochs(&mut self, content: String) {
+        let path = self.parts.epoch_file.clone();
+        let backup = path.with_extension("bak");
+        let (disk, results) = (Arc::clone(&self.parts.env.disk), self.parts.results.clone());
+        self.jobs.push_back(Box::new(move || {
+            let mut report = Report::to(results);
+            let result = disk.replace(&path, content.as_bytes(), Some(&backup)).map_err(|error| error.to_string());
+            report.send(Inbound::Event(Event::EpochsSaved { result }));
+        }));
+    }
+}

@@ -1,0 +1,123 @@
+//! The core's part in replication: what followers have, who is waiting for them, what the leader sends.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::protocol::command::Command;
+use crate::protocol::ids::{Millis, PhysicalOffset};
+use crate::replication::Incoming;
+use crate::replication::ack::{self, Group};
+use crate::replication::leading::Traffic;
+use crate::replication::progress::{Progress, SessionId};
+use crate::replication::rate::Rate;
+
+use super::action::{Action, RequestId};
+use super::core::Core;
+use super::error::Error;
+use super::requests::Stored;
+use super::state::waiters::{Deadlines, Goal};
+
+/// The other members of a broker's group.
+#[derive(Debug, Default)]
+pub struct Replicas {
+    /// What followers have.
+    pub progress: Progress,
+    /// What their links carry.
+    pub traffic: BTreeMap<SessionId, Arc<Traffic>>,
+    /// The leader this broker follows now.
+    pub following: Option<String>,
+    /// When the leader last sent something, and when the link was last made.
+    pub heard: Millis,
+    /// What `mqadmin resetMasterFlushOffset` has set.
+    pub master_flushed: PhysicalOffset,
+    /// What the leader sends.
+    pub rate: Rate,
+}
+
+impl Core {
+    /// News of a link.
+    pub(super) fn replication(&mut self, now: Millis, incoming: Incoming, actions: &mut Vec<Action>) {
+        match incoming {
+            Incoming::Opened { session, about, traffic } => {
+                self.replicas.traffic.insert(session, traffic);
+                self.replicas.progress.opened(session, about);
+                self.held(now, actions);
+            }
+            Incoming::Reported { session, end } => {
+                self.replicas.progress.reported(session, end);
+                self.held(now, actions);
+            }
+            Incoming::Closed { session } => {
+                self.replicas.traffic.remove(&session);
+                self.replicas.progress.closed(session);
+            }
+            Incoming::Following { leader, dialect } => {
+                tracing::info!(broker = %self.config.identity, leader, ?dialect, "follows");
+                self.replicas.following = Some(leader);
+                self.replicas.heard = now;
+            }
+            Incoming::Parted { leader, reason } => {
+                // Tried again many times; said once for each time it followed.
+                if self.replicas.following.take().is_some() {
+                    tracing::warn!(broker = %self.config.identity, leader, reason, "follows nobody");
+                } else {
+                    tracing::debug!(broker = %self.config.identity, leader, reason, "cannot follow yet");
+                }
+            }
+            Incoming::Received { epoch, at, bytes } => {
+                self.replicas.heard = now;
+                self.replicas.rate.add(now, bytes.len());
+                self.lineage.continue_with(epoch, at);
+            }
+            Incoming::Cut { to } => self.lineage.cut(to),
+        }
+    }
+
+    /// Followers have more than before: whoever has waited for that is answered.
+    fn held(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        if self.waiters.is_empty() {
+            return;
+        }
+        let progress = &self.replicas.progress;
+        let held = self.waiters.held(|replicas| progress.held_by(replicas).unwrap_or_default());
+        for Stored { to, response, since } in held {
+            self.stats.put_lasted(now.since(since));
+            self.answer_stored(to, response, actions);
+        }
+    }
+
+    /// What a message must wait for before its producer is told; `waits` is whether the producer wants to know.
+    ///
+    /// # Errors
+    /// When it must not be stored, because too few replicas are in sync.
+    pub(super) fn goal(&self, waits: bool) -> Result<Goal, Error> {
+        let options = &self.config.replication;
+        let followers = || Group {
+            alive: self.config.replication.total as usize,
+            in_sync: self.replicas.progress.in_sync(self.view.log_range().1, options.max_gap_not_in_sync),
+        };
+        // Only these rules ask who is there, and only then it is counted.
+        let group = if options.acting_master { followers() } else { Group { alive: 1, in_sync: 0 } };
+        let replicas = ack::needed(self.config.role, options, group, waits)?;
+        Ok(Goal { flush: waits && self.waits_for_flush(), replicas })
+    }
+
+    /// Answers a stored message when its goal is reached.
+    pub(super) fn answer_at_goal(
+        &mut self,
+        now: Millis,
+        goal: Goal,
+        end: PhysicalOffset,
+        (to, response): (RequestId, Command),
+        actions: &mut Vec<Action>,
+    ) {
+        if goal.is_reached_at_once() {
+            self.answer_stored(to, response, actions);
+            return;
+        }
+        let held = self.replicas.progress.held_by(goal.replicas).unwrap_or_default();
+        let slaves = i64::try_from(self.config.replication.slave_timeout.as_millis()).unwrap_or(i64::MAX);
+        let deadlines = Deadlines { flush: now.plus(self.sync_flush_timeout_millis()), replicas: now.plus(slaves) };
+        self.waiters.push(goal, end, deadlines, held, Stored { to, response, since: now });
+    }
+}

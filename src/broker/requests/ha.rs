@@ -1,0 +1,88 @@
+//! EXCHANGE_BROKER_HA_INFO (906), GET_BROKER_HA_STATUS (907), RESET_MASTER_FLUSH_OFFSET (908) (Java: `AdminBrokerProcessor`).
+
+use std::net::SocketAddr;
+
+use crate::broker::core::Core;
+use crate::broker::error::Error;
+use crate::config::Role;
+use crate::protocol::body::stats::{HaClientRuntimeInfo, HaConnectionRuntimeInfo, HaRuntimeInfo};
+use crate::protocol::command::Command;
+use crate::protocol::headers::broker_admin::{ExchangeHaInfo, ResetMasterFlushOffsetRequest};
+use crate::protocol::ids::{Millis, PhysicalOffset};
+
+use super::{ok, ok_json};
+
+impl Core {
+    /// A slave asks where its master is; a master says so.
+    pub(super) fn exchange_ha_info(&self) -> Command {
+        let mut answer = ok();
+        if self.config.role != Role::Slave {
+            let addresses = self.config.addresses;
+            let ha = SocketAddr::new(addresses.ha, self.config.ports.ha).to_string();
+            let address = SocketAddr::new(addresses.client, self.config.ports.main).to_string();
+            ExchangeHaInfo {
+                master_ha_address: Some(&ha),
+                master_flush_offset: Some(self.initial_end),
+                master_address: Some(&address),
+            }
+            .encode(&mut answer.ext);
+        }
+        answer
+    }
+
+    /// Sets what a slave shows as its master's flushed end; a master has none and takes the request without effect, as in Java.
+    pub(super) fn reset_master_flush_offset(&mut self, command: &Command) -> Result<Command, Error> {
+        let header = ResetMasterFlushOffsetRequest::decode(&command.ext)?;
+        if self.config.role == Role::Slave {
+            self.replicas.master_flushed = header.master_flush_offset;
+        }
+        Ok(ok())
+    }
+
+    /// How replication is doing.
+    pub(super) fn ha_status(&mut self, now: Millis) -> Command {
+        let end = self.view.log_range().1;
+        let status =
+            if self.config.role == Role::Slave { self.as_follower(now, end) } else { self.as_leader(now, end) };
+        ok_json(&status)
+    }
+
+    fn as_leader(&self, now: Millis, end: PhysicalOffset) -> HaRuntimeInfo {
+        let gap_max = self.config.replication.max_gap_not_in_sync;
+        let connection = |(id, session): (_, &crate::replication::progress::Session)| {
+            let behind = end - session.acknowledged;
+            let traffic = self.replicas.traffic.get(&id);
+            HaConnectionRuntimeInfo {
+                addr: session.name(),
+                slave_ack_offset: session.acknowledged.0,
+                diff: behind,
+                in_sync: behind < gap_max,
+                transferred_byte_in_second: traffic.map_or(0, |traffic| traffic.per_second(now)).cast_signed(),
+                transfer_from_where: traffic.map_or(0, |traffic| traffic.next().0),
+            }
+        };
+        HaRuntimeInfo {
+            master: true,
+            master_commit_log_max_offset: end.0,
+            in_sync_slave_nums: i32::try_from(self.replicas.progress.in_sync(end, gap_max)).unwrap_or(i32::MAX),
+            ha_connection_info: self.replicas.progress.sessions().map(connection).collect(),
+            ..HaRuntimeInfo::default()
+        }
+    }
+
+    fn as_follower(&mut self, now: Millis, end: PhysicalOffset) -> HaRuntimeInfo {
+        HaRuntimeInfo {
+            master: false,
+            ha_client_runtime_info: HaClientRuntimeInfo {
+                master_addr: self.replicas.following.clone(),
+                transferred_byte_in_second: self.replicas.rate.per_second(now).cast_signed(),
+                max_offset: end.0,
+                last_read_timestamp: self.replicas.heard.0,
+                last_write_timestamp: self.replicas.heard.0,
+                master_flush_offset: self.replicas.master_flushed.0,
+                activated: self.replicas.following.is_some(),
+            },
+            ..HaRuntimeInfo::default()
+        }
+    }
+}
