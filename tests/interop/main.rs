@@ -7,7 +7,7 @@
 //!   toolchain   finds java, mvn and go; builds both programs once per content
 //!   server      our container, or with INTEROP_PEER=java the Java NameServer and brokers
 //!   run         one program: start, deadline, verdict
-//!   send consume order retry admin go java_namesrv store_swap     one family of scenarios each
+//!   send consume order retry admin go java_namesrv store_swap replication     one family of scenarios each
 //! ```
 //!
 //! `INTEROP_PEER=java cargo test --test interop` runs the same scenarios against Java itself, which is how we know that they
@@ -23,6 +23,7 @@ mod java_namesrv;
 mod order;
 #[path = "../../examples/support/ports.rs"]
 mod ports;
+mod replication;
 mod retry;
 mod run;
 mod send;

@@ -43,13 +43,27 @@ pub fn peer() -> Peer {
 #[derive(Clone)]
 pub struct Broker {
     pub name: &'static str,
+    /// 0 for a master.
+    pub id: u32,
     pub port: u16,
     pub store: PathBuf,
+    /// Further lines of its .conf.
+    pub more: &'static str,
 }
 
 impl Broker {
     pub fn new(name: &'static str, directory: &Path) -> Broker {
-        Broker { name, port: free_ports(&[-2, 0, 1]), store: directory.join(format!("store-{name}")) }
+        Broker::replica(name, 0, "", directory)
+    }
+
+    /// A member of a group, with further lines of its .conf.
+    pub fn replica(name: &'static str, id: u32, more: &'static str, directory: &Path) -> Broker {
+        let store = directory.join(format!("store-{name}-{id}"));
+        Broker { name, id, port: free_ports(&[-2, 0, 1]), store, more }
+    }
+
+    fn conf(&self, directory: &Path) -> PathBuf {
+        directory.join(format!("{}-{}.conf", self.name, self.id))
     }
 
     pub fn address(&self) -> String {
@@ -60,10 +74,10 @@ impl Broker {
     pub fn properties(&self, namesrv: &str) -> String {
         let store = self.store.display();
         format!(
-            "brokerClusterName=DefaultCluster\nbrokerName={}\nbrokerId=0\nbrokerIP1=127.0.0.1\nlistenPort={}\n\
+            "brokerClusterName=DefaultCluster\nbrokerName={}\nbrokerId={}\nbrokerIP1=127.0.0.1\nbrokerIP2=127.0.0.1\nlistenPort={}\n\
              namesrvAddr={namesrv}\nstorePathRootDir={store}\nstorePathCommitLog={store}/commitlog\n\
-             mappedFileSizeCommitLog=16777216\nwaitTimeMillsInSendQueue=10000\n{MESSAGE_DELAY_LEVEL}\n",
-            self.name, self.port
+             mappedFileSizeCommitLog=16777216\nwaitTimeMillsInSendQueue=10000\n{MESSAGE_DELAY_LEVEL}\n{}\n",
+            self.name, self.id, self.port, self.more
         )
     }
 }
@@ -110,7 +124,7 @@ impl Server {
             write!(toml, "[namesrv]\nlistenPort = {inside}\nkvConfigPath = \"{}\"\n\n", kv.display()).unwrap();
         }
         for broker in &server.brokers {
-            let conf = directory.join(format!("{}.conf", broker.name));
+            let conf = broker.conf(directory);
             fs::write(&conf, broker.properties(&server.namesrv)).unwrap();
             write!(toml, "[[broker]]\ninclude = \"{}\"\n\n", conf.display()).unwrap();
         }
@@ -142,10 +156,15 @@ impl Server {
         server
     }
 
+    /// Room for Java brokers that register at another server's NameServer.
+    pub fn java_beside(directory: &Path, namesrv: &Server) -> Server {
+        Server::empty(directory, namesrv.namesrv.clone(), Vec::new())
+    }
+
     /// Starts Java brokers that register at this server's NameServer.
     pub fn add_java_brokers(&mut self, java: &Java, brokers: Vec<Broker>) {
         for broker in brokers {
-            let conf = self.directory.join(format!("{}.conf", broker.name));
+            let conf = broker.conf(&self.directory);
             fs::write(&conf, broker.properties(&self.namesrv)).unwrap();
             self.java(broker.name, java, "org.apache.rocketmq.broker.BrokerStartup", &conf);
             self.brokers.push(broker);
