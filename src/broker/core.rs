@@ -172,6 +172,7 @@ impl Core {
             Event::Replication(incoming) => self.replication(now, incoming, actions),
             Event::EpochsSaved { result } => self.epochs_saved(result),
             Event::StoreFailed { reason } => self.store_failed(&reason, actions),
+            Event::Fetched(fetched) => self.adopt(now, fetched, actions),
             Event::Stopping => self.stopping(actions),
         }
         self.creations.answered(now, &actions[before..]);
@@ -228,8 +229,10 @@ impl Core {
         }
         let expired = self.holds.expired(now);
         self.read_again(expired, actions);
-        let polls = self.delays.poll(now);
-        actions.extend(polls.into_iter().map(|(level, from)| Action::ReadDelayed { level, from }));
+        if !self.is_slave() {
+            let polls = self.delays.poll(now);
+            actions.extend(polls.into_iter().map(|(level, from)| Action::ReadDelayed { level, from }));
+        }
         self.stats.upkeep(now, day);
         if now.since(self.housekept) >= HOUSEKEEPING_MILLIS || now < self.housekept {
             self.housekept = now;
@@ -253,9 +256,15 @@ impl Core {
             self.holds.next_deadline(),
             self.waiters.next_deadline(),
             self.files.next_deadline(self.offsets.is_dirty(), self.delays.is_dirty(), &self.config),
-            self.delays.next_deadline(),
+            self.delays.next_deadline().filter(|_| !self.is_slave()),
         ];
         deadlines.into_iter().flatten().min().unwrap_or(self.housekept)
+    }
+
+    /// Whether this broker copies another one: it takes no messages, delivers none that are delayed, and its topics and groups are its
+    /// master's.
+    pub(super) fn is_slave(&self) -> bool {
+        self.config.role == crate::config::Role::Slave
     }
 
     /// What NameServers are to know of the topics.

@@ -86,6 +86,20 @@ pub enum Error {
         /// Its name.
         topic: String,
     },
+    /// A slave takes messages of its master only.
+    #[error(
+        "service not available now: this broker is a slave of {broker}, messages are put to the master; the client retries there"
+    )]
+    SlaveNotWritable {
+        /// Its name.
+        broker: String,
+    },
+    /// A slave that is only a copy.
+    #[error("[REJECTREQUEST]this broker is a slave of {broker} and its slaveReadEnable is false: pull from the master")]
+    SlaveNotReadable {
+        /// Its name.
+        broker: String,
+    },
     /// The broker does not give messages out.
     #[error("the broker[{broker}] pulling message is forbidden: its brokerPermission lacks the read bit")]
     BrokerNotReadable {
@@ -250,7 +264,8 @@ impl Error {
             Error::MessageNotFound { .. } | Error::FilterUnsupported { .. } => response::SYSTEM_ERROR,
             Error::TimerDisabled | Error::TableFull { .. } | Error::NotEnoughReplicas(_) => response::SYSTEM_ERROR,
             Error::CodeUnknown { .. } => response::REQUEST_CODE_NOT_SUPPORTED,
-            Error::Busy { .. } => response::SYSTEM_BUSY,
+            Error::Busy { .. } | Error::SlaveNotReadable { .. } => response::SYSTEM_BUSY,
+            Error::SlaveNotWritable { .. } => response::SERVICE_NOT_AVAILABLE,
             Error::TopicIllegal { .. } | Error::GroupIllegal { .. } => response::INVALID_PARAMETER,
             Error::QueueIllegal { .. } | Error::InvalidParameter { .. } => response::INVALID_PARAMETER,
             Error::TopicReserved { .. }

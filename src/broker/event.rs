@@ -13,6 +13,7 @@ use crate::store::{Arrival, Read};
 use super::action::{AfterRecord, ConfigFile, OffsetSearch, RequestId};
 use super::core::Client;
 use super::hold::Pull;
+use super::metadata::Fetched;
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -88,6 +89,8 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A table of this slave's master.
+    Fetched(Fetched),
     /// The broker stops: whoever waits is answered now.
     Stopping,
 }

@@ -121,7 +121,7 @@ pub async fn start(
     let group = Env { tasks: env.tasks.child(), ..env.clone() };
     if config.role == Role::Slave {
         let (upstream, client) = (links.upstream.clone(), links.client);
-        let follower = Follower { client, upstream, results: results.clone(), owner: Arc::clone(&owner) };
+        let follower = Follower::new(&config, (client, upstream), results.clone(), Arc::clone(&env.clock));
         drop(group.tasks.spawn(TaskKind::Slave, &owner, follower.run()));
         let following = Following {
             owner: Arc::clone(&owner),

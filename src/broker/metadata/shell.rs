@@ -1,31 +1,90 @@
 //! The task of a slave that follows its master.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::plan::{Outcome, Plan};
 use crate::broker::Upstream;
 use crate::broker::actor::Inbound;
+use crate::broker::event::Event;
+use crate::config::Broker;
+use crate::env::Clock;
 use crate::env::mailbox::Sender;
 use crate::remoting::Client;
 
+/// How long the master may take for one answer (Java: 3 s for offsets, 30 s for topics and groups).
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Follows the master of one slave until the slave's actor ends.
 pub(in crate::broker) struct Follower {
-    pub(in crate::broker) client: Client,
-    pub(in crate::broker) upstream: watch::Receiver<Upstream>,
-    pub(in crate::broker) results: Sender<Inbound>,
-    pub(in crate::broker) owner: Arc<str>,
+    client: Client,
+    upstream: watch::Receiver<Upstream>,
+    results: Sender<Inbound>,
+    clock: Arc<dyn Clock>,
+    /// The slave's own address; a NameServer may name it as master for a moment after the slave has changed its id.
+    own: String,
+    owner: Arc<str>,
 }
 
 impl Follower {
+    pub(in crate::broker) fn new(
+        config: &Broker,
+        (client, upstream): (Client, watch::Receiver<Upstream>),
+        results: Sender<Inbound>,
+        clock: Arc<dyn Clock>,
+    ) -> Follower {
+        let own = SocketAddr::new(config.addresses.client, config.ports.main).to_string();
+        Follower { client, upstream, results, clock, own, owner: config.identity.to_string().into() }
+    }
+
     pub(in crate::broker) async fn run(mut self) {
+        let ended = self.results.clone();
         loop {
-            let Upstream { address, ha_address, .. } = self.upstream.borrow_and_update().clone();
-            tracing::info!(broker = %self.owner, address, ha_address, connections = self.client.counters().active.load(std::sync::atomic::Ordering::Relaxed), "master");
+            let address = self.upstream.borrow_and_update().address.clone().filter(|address| *address != self.own);
+            if let Some(address) = &address {
+                tracing::info!(broker = %self.owner, master = address, "follows its master");
+            }
             tokio::select! {
-                () = self.results.closed() => return,
-                changed = self.upstream.changed() => if changed.is_err() { return },
+                () = ended.closed() => return,
+                () = self.follow(address.as_deref()) => return,
+                moved = moved(self.upstream.clone(), address.as_ref()) => if !moved { return },
             }
         }
     }
+
+    /// Asks one master for its tables; ends with the actor.
+    async fn follow(&self, master: Option<&str>) {
+        let Some(master) = master else { return std::future::pending().await };
+        let mut plan = Plan::new(self.clock.monotonic());
+        loop {
+            let Some((table, question)) = plan.next(self.clock.monotonic()) else {
+                tokio::time::sleep(plan.next_due().saturating_sub(self.clock.monotonic())).await;
+                continue;
+            };
+            let answer = self.client.call(master, question, ANSWER_TIMEOUT).await;
+            let answer = answer.map_err(|error| error.to_string());
+            match plan.answered(self.clock.monotonic(), table, answer) {
+                Outcome::Goes => {}
+                Outcome::Fetched(fetched) => {
+                    if self.results.send(Inbound::Event(Event::Fetched(fetched))).await.is_err() {
+                        return;
+                    }
+                }
+                Outcome::Failed { reason, first: true } => {
+                    tracing::warn!(broker = %self.owner, master, ?table, reason, "not copied from the master, trying again");
+                }
+                Outcome::Failed { reason, first: false } => {
+                    tracing::debug!(broker = %self.owner, master, ?table, reason, "still not copied");
+                }
+            }
+        }
+    }
+}
+
+/// Waits for another master than `current`; `false` when there will be none any more.
+async fn moved(mut upstream: watch::Receiver<Upstream>, current: Option<&String>) -> bool {
+    upstream.wait_for(|upstream| upstream.address.as_ref() != current).await.is_ok()
 }

@@ -59,7 +59,7 @@ impl Core {
         member: &Member,
         actions: &mut Vec<Action>,
     ) -> bool {
-        let found = self.groups.find_or_create(now, &data.group_name, self.config.topics.auto_create_group);
+        let found = self.find_group(now, &data.group_name);
         let Some((group, settings)) = found else { return false };
         let ordered = data
             .subscription_data_set
@@ -67,7 +67,9 @@ impl Core {
             .any(|subscription| self.topics.get(&subscription.topic).is_some_and(|(_, topic)| topic.order));
         let sys_flag = if data.unit_mode { sys_flag::topic::UNIT_SUB } else { 0 };
         let retry_topic = topic_name::retry_topic(&group);
-        self.topics.ensure(now, &retry_topic, settings.retry_queue_nums, ordered, sys_flag);
+        if !self.is_slave() {
+            self.topics.ensure(now, &retry_topic, settings.retry_queue_nums, ordered, sys_flag);
+        }
         let group_beat = GroupBeat {
             data,
             fingerprint: beat.heartbeat_fingerprint,

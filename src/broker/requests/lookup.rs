@@ -39,8 +39,16 @@ impl Core {
         now: Millis,
         name: &str,
     ) -> Result<(Arc<str>, Arc<SubscriptionGroupConfig>), Error> {
-        let group = self.groups.find_or_create(now, name, self.config.topics.auto_create_group);
-        group.ok_or_else(|| Error::GroupNotExist { group: name.to_owned() })
+        self.find_group(now, name).ok_or_else(|| Error::GroupNotExist { group: name.to_owned() })
+    }
+
+    /// A group, made when that is allowed. A slave makes none: it treats one that it does not know as it would be made.
+    pub(super) fn find_group(&mut self, now: Millis, name: &str) -> Option<(Arc<str>, Arc<SubscriptionGroupConfig>)> {
+        let auto_create = self.config.topics.auto_create_group;
+        match self.is_slave() {
+            true => self.groups.find_or_default(name, auto_create),
+            false => self.groups.find_or_create(now, name, auto_create),
+        }
     }
 
     /// The dead letter topic of a group, made when it is missing.

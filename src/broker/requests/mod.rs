@@ -21,6 +21,7 @@ pub mod query;
 mod runtime_info;
 pub mod send;
 pub mod send_back;
+mod slave;
 pub mod stats_admin;
 #[cfg(test)]
 mod tests;
@@ -101,6 +102,9 @@ impl Core {
         command: &Command,
         actions: &mut Vec<Action>,
     ) -> Result<(), Error> {
+        if self.is_slave() {
+            self.check_slave(command)?;
+        }
         let answer = match command.code {
             request::SEND_MESSAGE | request::SEND_MESSAGE_V2 | request::SEND_BATCH_MESSAGE => {
                 return self.send(now, to, client, command, actions);

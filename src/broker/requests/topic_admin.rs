@@ -140,15 +140,20 @@ impl Core {
         for topic in names {
             tracing::info!(broker = %self.config.identity, %topic, "topic deleted");
             self.topics.remove(now, &topic);
-            self.offsets.remove_topic(now, &topic);
-            self.stats.remove_topic(&topic);
-            for pull in self.holds.release_all(Some(&topic)) {
-                actions.push(Action::Reply { to: pull.to, response: self.nothing_new(&pull) });
-            }
-            actions.push(Action::DeleteTopic { topic });
+            self.forget_topic(now, topic, actions);
         }
         self.answer_when_saved(ConfigFile::Topics, to, ok(), actions);
         Ok(())
+    }
+
+    /// What there is of a topic besides its place in the table goes.
+    pub(in crate::broker) fn forget_topic(&mut self, now: Millis, topic: Arc<str>, actions: &mut Vec<Action>) {
+        self.offsets.remove_topic(now, &topic);
+        self.stats.remove_topic(&topic);
+        for pull in self.holds.release_all(Some(&topic)) {
+            actions.push(Action::Reply { to: pull.to, response: self.nothing_new(&pull) });
+        }
+        actions.push(Action::DeleteTopic { topic });
     }
 
     /// The retry topics that pop consumers of a Java broker left, in both of their forms (`KeyBuilder.buildPopRetryTopic`).

@@ -115,6 +115,23 @@ impl Delays {
         Ok(())
     }
 
+    /// Takes the offsets of the master over. They may be beyond what this slave has of the queues; whoever is promoted loads
+    /// them again.
+    ///
+    /// # Errors
+    /// When it is not JSON of Java's form; nothing changes then.
+    pub fn adopt(&mut self, content: &[u8]) -> Result<(), json::JsonError> {
+        let file: DelayFile = json::from_java(content)?;
+        for (index, level) in self.levels.iter_mut().enumerate() {
+            let Some(stored) = file.offset_table.get(&(index + 1).to_string()) else { continue };
+            self.dirty |= level.durable != QueueOffset(*stored);
+            (level.next, level.durable) = (QueueOffset(*stored), QueueOffset(*stored));
+        }
+        self.dirty |= self.version != file.data_version;
+        self.version = file.data_version;
+        Ok(())
+    }
+
     /// The file's content.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {

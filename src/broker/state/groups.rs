@@ -130,6 +130,36 @@ impl Groups {
         self.get(name).map(|(name, group)| (Arc::clone(name), Arc::clone(group)))
     }
 
+    /// A group as [`Groups::find_or_create`] gives it, but the table stays as it is: for slaves, whose table is their master's.
+    #[must_use]
+    pub fn find_or_default(&self, name: &str, auto_create: bool) -> Option<(Arc<str>, Arc<SubscriptionGroupConfig>)> {
+        if let Some((name, group)) = self.get(name) {
+            return Some((Arc::clone(name), Arc::clone(group)));
+        }
+        let allowed = auto_create || name.starts_with(topic_name::SYSTEM_GROUP_PREFIX);
+        let usable = allowed && topic_name::check_group(name).is_ok();
+        usable.then(|| (name.into(), Arc::new(named(name))))
+    }
+
+    /// Takes the table of the master over and returns the groups that are there no more. A table without groups, which no
+    /// broker has, changes nothing.
+    pub fn adopt(&mut self, master: SubscriptionGroupTable) -> Vec<Arc<str>> {
+        let SubscriptionGroupTable { data_version, forbidden_table, subscription_group_table } = master;
+        if subscription_group_table.is_empty() {
+            return Vec::new();
+        }
+        let gone = self.table.keys().filter(|name| !subscription_group_table.contains_key(&***name)).cloned().collect();
+        let named = |(name, mut group): (String, SubscriptionGroupConfig)| {
+            group.group_name.clone_from(&name);
+            (Arc::from(name), Arc::new(group))
+        };
+        self.table = subscription_group_table.into_iter().map(named).collect();
+        self.forbidden = forbidden_table;
+        self.version = data_version;
+        self.dirty = true;
+        gone
+    }
+
     /// Creates or replaces a group.
     pub fn put(&mut self, now: Millis, group: SubscriptionGroupConfig) {
         if self.table.get(group.group_name.as_str()).is_some_and(|old| **old == group) {

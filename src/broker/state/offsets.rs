@@ -1,6 +1,6 @@
 //! How far consumer groups have come (Java: `ConsumerOffsetManager`, `consumerOffset.json`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,8 @@ pub struct ConsumerOffsets {
     pulled: BTreeMap<TopicGroup, QueueOffsets>,
     /// Resets by an operator that the client has not followed yet; commits are ignored until it has.
     reset: BTreeMap<TopicGroup, QueueOffsets>,
+    /// On a slave, the pairs that the master had when it was last asked.
+    masters: BTreeSet<TopicGroup>,
     version: DataVersion,
     commits_since_version: u32,
     dirty: bool,
@@ -96,6 +98,28 @@ impl ConsumerOffsets {
     #[must_use]
     pub fn version(&self) -> &DataVersion {
         &self.version
+    }
+
+    /// Takes the offsets of the master over. Pairs that the master had and has no more go; those that only this slave has,
+    /// because consumers committed here while the master was away, stay. A table without any offset changes nothing.
+    pub fn adopt(&mut self, master: ConsumerOffsets) {
+        let ConsumerOffsets { committed, version, .. } = master;
+        if committed.is_empty() {
+            return;
+        }
+        let before = std::mem::take(&mut self.masters);
+        for key in before.into_iter().filter(|key| !committed.contains_key(key)) {
+            self.dirty |= self.committed.remove(&key).is_some();
+        }
+        self.masters = committed.keys().cloned().collect();
+        for (key, queues) in committed {
+            if self.committed.get(&key) != Some(&queues) {
+                self.committed.insert(key, queues);
+                self.dirty = true;
+            }
+        }
+        self.dirty |= self.version != version;
+        self.version = version;
     }
 
     /// Commits an offset; `false` when it is ignored because an operator's reset waits for the client, or the table is

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Broker;
+use crate::config::{Broker, Role};
 use crate::protocol::body::data_version::DataVersion;
 use crate::protocol::body::topic::{TopicConfig, TopicConfigTable};
 use crate::protocol::ids::Millis;
@@ -28,6 +28,8 @@ pub struct Topics {
     version: DataVersion,
     dirty: bool,
     announced: bool,
+    /// The version is the master's; what this broker does itself does not count.
+    follows: bool,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -44,7 +46,8 @@ impl Topics {
     /// When it is not such JSON.
     pub fn load(content: Option<&[u8]>, config: &Broker, now: Millis) -> Result<Topics, json::JsonError> {
         let file: TopicsFile = content.map(json::from_java).transpose()?.unwrap_or_default();
-        let mut topics = Topics { version: file.data_version, ..Topics::default() };
+        let follows = config.role == Role::Slave;
+        let mut topics = Topics { version: file.data_version, follows, ..Topics::default() };
         for (name, mut topic) in file.topic_config_table {
             topic.topic_name.clone_from(&name);
             topics.table.insert(name.into(), Arc::new(topic));
@@ -213,6 +216,33 @@ impl Topics {
         removed
     }
 
+    /// Takes the table of the master over and returns the topics that are there no more. A table without topics, which no
+    /// broker has, changes nothing; one that is older than this one deletes nothing, because its master has lost something.
+    pub fn adopt(&mut self, master: TopicConfigTable) -> Vec<Arc<str>> {
+        let TopicConfigTable { data_version, topic_config_table } = master;
+        if topic_config_table.is_empty() {
+            return Vec::new();
+        }
+        let is_gone =
+            |name: &Arc<str>| !topic_config_table.contains_key(&**name) && !self.system.iter().any(|own| own == name);
+        let gone: Vec<Arc<str>> = match data_version < self.version {
+            true => Vec::new(),
+            false => self.table.keys().filter(|name| is_gone(name)).cloned().collect(),
+        };
+        for name in &gone {
+            self.table.remove(name);
+        }
+        for (name, mut topic) in topic_config_table {
+            topic.topic_name.clone_from(&name);
+            let known = self.table.get_key_value(name.as_str()).map(|(name, _)| Arc::clone(name));
+            self.table.insert(known.unwrap_or_else(|| name.into()), Arc::new(topic));
+        }
+        self.version = data_version;
+        self.dirty = true;
+        self.announced = false;
+        gone
+    }
+
     /// The broker's rights changed: NameServers have to be told, with a new version.
     pub fn touch(&mut self, now: Millis) {
         self.changed(now);
@@ -227,7 +257,9 @@ impl Topics {
     }
 
     fn changed(&mut self, now: Millis) {
-        self.version.next(now, 0);
+        if !self.follows {
+            self.version.next(now, 0);
+        }
         self.dirty = true;
         self.announced = false;
     }
