@@ -45,8 +45,30 @@ pub struct Pull {
     pub topic_sys_flag: i32,
     /// `groupSysFlag` of the answer.
     pub group_sys_flag: i32,
+    /// Where the consumer is told to read on.
+    pub advice: Advice,
     /// When the request came.
     pub received: Millis,
+}
+
+/// Where a consumer is told to read on (`suggestWhichBrokerId`), and how a slave answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Advice {
+    /// The broker for what is recent: 0, or with `slaveReadEnable` the group's `brokerId`.
+    pub recent: i64,
+    /// The broker for what is old: 0, or with `slaveReadEnable` the group's `whichBrokerWhenConsumeSlowly`.
+    pub old: i64,
+    /// Set by a slave.
+    pub slave: Option<SlaveAdvice>,
+}
+
+/// How a slave answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlaveAdvice {
+    /// Its master is there: whoever finds nothing here asks the master.
+    pub master_is_there: bool,
+    /// `offsetCheckInSlave`: it moves consumers whose offset it does not have; else only the master does.
+    pub corrects_offsets: bool,
 }
 
 /// All held pulls of a broker.
@@ -164,6 +186,7 @@ mod tests {
             hold_until: Some(Millis(until)),
             topic_sys_flag: 0,
             group_sys_flag: 0,
+            advice: Advice::default(),
             received: Millis(0),
         })
     }

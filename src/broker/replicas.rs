@@ -55,6 +55,7 @@ impl Core {
                 tracing::info!(broker = %self.config.identity, leader, ?dialect, "follows");
                 self.replicas.following = Some(leader);
                 self.replicas.heard = now;
+                self.master_is_back(actions);
             }
             Incoming::Parted { leader, reason } => {
                 // Tried again many times; said once for each time it followed.

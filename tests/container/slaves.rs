@@ -1,12 +1,16 @@
 //! A slave beside its master or away from it: everything but the copy of the log.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use mqcontainer::protocol::codes::request;
+use mqcontainer::protocol::codes::{request, response};
 use mqcontainer::protocol::command::Command;
+use mqcontainer::protocol::headers::pull::PullResponse;
+use mqcontainer::protocol::ids::QueueOffset;
+use mqcontainer::protocol::record::{BodyCrc, records};
 use serde_json::Value;
 
-use crate::support::{Outcome, Peer, Running, broker_table, configuration, free_port, until};
+use crate::support::{Outcome, Peer, Running, broker_table, configuration, free_port, pull_command, until};
 
 /// The slave of a name; slaves of one name need directories of their own.
 fn slave_table(name: &str, id: i64, port: u16, folder: &Path) -> String {
@@ -118,6 +122,61 @@ async fn a_slave_copies_what_is_not_in_the_log_and_keeps_it_when_the_master_goes
     let topics = table(&peer, &slave, request::GET_ALL_TOPIC_CONFIG).await?;
     peer.remove_broker(&running.admin, "a").await?;
     assert_eq!(table(&peer, &slave, request::GET_ALL_TOPIC_CONFIG).await?, topics);
+    running.stop().await;
+    Ok(())
+}
+
+/// Code, suggested broker and number of messages of a pull.
+async fn pulled(peer: &Peer, broker: &str, topic: &str, from: i64) -> Outcome<(i32, i64, usize)> {
+    let answer = peer.ask(broker, pull_command(topic, QueueOffset(from))).await?;
+    if answer.code == response::SYSTEM_BUSY {
+        return Ok((answer.code, -1, 0));
+    }
+    let suggest = PullResponse::decode(&answer.ext)?.suggest_which_broker_id;
+    let body = answer.body.to_bytes();
+    Ok((answer.code, suggest, records(&body, BodyCrc::Check).count()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn consumers_read_from_a_slave_and_are_sent_back_to_its_master() -> Outcome<()> {
+    let (master, reads, copies) = (free_port(), free_port(), free_port());
+    let folder = tempfile::tempdir()?;
+    let tables = broker_table("a", master)
+        + &slave_table("a", 1, reads, folder.path())
+        + "slaveReadEnable = true\n"
+        + &slave_table("a", 2, copies, folder.path());
+    let running = Running::start_in(folder, &tables, |env| env).await?;
+    let [master, reads, copies] = [master, reads, copies].map(|port| format!("127.0.0.1:{port}"));
+    let peer = Peer::new();
+    for number in 0..3 {
+        peer.send(&master, "T", &number.to_string()).await?;
+    }
+    until("the slave has the messages", || async {
+        pulled(&peer, &reads, "T", 0).await.is_ok_and(|got| got == (response::SUCCESS, 0, 3))
+    })
+    .await;
+    // Nothing new here: the master knows better.
+    assert_eq!(pulled(&peer, &reads, "T", 3).await?, (response::PULL_RETRY_IMMEDIATELY, 0, 0));
+    // A slave without slaveReadEnable is a copy only.
+    assert_eq!(pulled(&peer, &copies, "T", 0).await?, (response::SYSTEM_BUSY, -1, 0));
+    // A master that is gone answers nobody: the slave does.
+    peer.remove_broker(&running.admin, "a").await?;
+    until("the slave answers by itself", || async {
+        pulled(&peer, &reads, "T", 3).await.is_ok_and(|got| got == (response::PULL_NOT_FOUND, 0, 0))
+    })
+    .await;
+    assert_eq!(pulled(&peer, &reads, "T", 0).await?, (response::SUCCESS, 0, 3));
+
+    let (_, page) = running.page("/metrics").await?;
+    let roles: BTreeSet<&str> = page
+        .lines()
+        .filter(|line| line.contains("node_id=\"a\""))
+        .filter_map(|line| line.split_once("broker_id=")?.1.split_once(['}', ',']))
+        .map(|(id, _)| id)
+        .collect();
+    assert_eq!(roles, BTreeSet::from(["\"1\"", "\"2\""]));
+    assert!(!page.contains("broker_id=\"1\",broker_role=\"ASYNC_MASTER\""));
+    assert!(page.contains("broker_id=\"1\",broker_role=\"SLAVE\""));
     running.stop().await;
     Ok(())
 }

@@ -52,8 +52,37 @@ fn follow(master: Peer, slave: Peer) {
     run::java(java, &leading, "StoreWriter", &[&manifest, "200", "3", "undelayed"]);
     run::java(java, &leading, "StoreReader", &[&manifest]);
     equal(&leader, &follower, &[&leading, &following]);
+    same_tables(&leader, &follower, &[&leading, &following]);
     following.stop();
     leading.stop();
+}
+
+/// Waits until the files of the follower name the topics, groups and offsets that those of the leader name. A Java slave asks its
+/// master once a minute.
+fn same_tables(leader: &Broker, follower: &Broker, servers: &[&Server]) {
+    let tables = [
+        ("topics.json", "topicConfigTable"),
+        ("subscriptionGroup.json", "subscriptionGroupTable"),
+        ("consumerOffset.json", "offsetTable"),
+    ];
+    let deadline = Instant::now() + COPIED;
+    for (file, table) in tables {
+        // A table that never had anything in it may have no file.
+        let names = |broker: &Broker| -> BTreeSet<String> {
+            let content = fs::read(broker.store.join("config").join(file)).unwrap_or_default();
+            let content: serde_json::Value = mqcontainer::protocol::json::from_java(&content).unwrap_or_default();
+            content[table].as_object().into_iter().flat_map(|table| table.keys().cloned()).collect()
+        };
+        loop {
+            let (one, other) = (names(leader), names(follower));
+            if one == other && (!one.is_empty() || table == "offsetTable") {
+                break;
+            }
+            let logs = || servers.iter().map(|server| server.logs()).collect::<String>();
+            assert!(Instant::now() < deadline, "{file} differs: {one:?} {other:?}\n{}", logs());
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
 }
 
 fn make(directory: &Path, name: &str) -> std::path::PathBuf {

@@ -12,14 +12,14 @@ use std::sync::Arc;
 use crate::broker::action::{Action, RequestId};
 use crate::broker::core::{Client, Core};
 use crate::broker::error::Error;
-use crate::broker::hold::Pull;
+use crate::broker::hold::{Advice, Pull, SlaveAdvice};
 use crate::protocol::body::group::SubscriptionGroupConfig;
 use crate::protocol::body::heartbeat::{MessageModel, SubscriptionData};
 use crate::protocol::codes::response;
 use crate::protocol::command::{Body, Command};
 use crate::protocol::filter::{self, TagFilter};
 use crate::protocol::headers::pull::{PullRequest, PullResponse};
-use crate::protocol::ids::{Millis, QueueOffset};
+use crate::protocol::ids::{BrokerId, Millis, QueueOffset};
 use crate::protocol::sys_flag::{self, perm};
 use crate::store::{GetStatus, Read};
 
@@ -30,7 +30,7 @@ const MESSAGES_MAX: i32 = 1024;
 const HOLD_MILLIS_MAX: i64 = 120_000;
 
 /// Brokers ids in answers: read on from the master.
-const MASTER_ID: i64 = 0;
+const MASTER_ID: i64 = BrokerId::MASTER.0;
 
 impl Core {
     /// Checks a pull and has the queue read.
@@ -69,6 +69,7 @@ impl Core {
             hold_until: self.hold_until(now, &header),
             topic_sys_flag: config.topic_sys_flag,
             group_sys_flag: settings.group_sys_flag,
+            advice: self.advice(&settings),
             received: now,
         });
         if header.sys_flag & sys_flag::pull::COMMIT_OFFSET != 0 && header.commit_offset.0 >= 0 {
@@ -80,6 +81,31 @@ impl Core {
         }
         actions.push(Action::Pull { pull });
         Ok(())
+    }
+
+    /// Java's container never sends a consumer to a slave; this one does, as Java's single broker.
+    fn advice(&self, settings: &SubscriptionGroupConfig) -> Advice {
+        let (recent, old) = match self.config.requests.slave_read {
+            true => (settings.broker_id, settings.which_broker_when_consume_slowly),
+            false => (MASTER_ID, MASTER_ID),
+        };
+        let slave = self.is_slave().then(|| SlaveAdvice {
+            master_is_there: self.replicas.following.is_some(),
+            corrects_offsets: self.config.requests.slave_corrects_offsets,
+        });
+        Advice { recent, old, slave }
+    }
+
+    /// The master of this slave is back: whoever waits here is sent to it (Java: `notifyMasterOnline`).
+    pub(in crate::broker) fn master_is_back(&mut self, actions: &mut Vec<Action>) {
+        let mut pulls = self.holds.release_all(None);
+        for pull in &mut pulls {
+            pull.hold_until = None;
+            if let Some(slave) = &mut pull.advice.slave {
+                slave.master_is_there = true;
+            }
+        }
+        self.read_again(pulls, actions);
     }
 
     fn group_that_may_consume(
@@ -146,13 +172,14 @@ impl Core {
         actions: &mut Vec<Action>,
     ) {
         self.stats.missed.add(now, 1);
-        let may_hold = pull.hold_until.is_some() && code_of(read.status, pull.from) == response::PULL_NOT_FOUND;
+        let may_hold = pull.hold_until.is_some() && Reply::to(&pull, read).code == response::PULL_NOT_FOUND;
         if !may_hold {
             actions.push(Action::Reply { to: pull.to, response: answer(&pull, read) });
             return;
         }
         // A message may have come between the read and now; nobody would wake the pull for that one.
-        if self.view.queue_range(&pull.topic, pull.queue).max > pull.from {
+        let range = self.view.queue_range(&pull.topic, pull.queue);
+        if (range.min.0..range.max.0).contains(&pull.from.0) {
             pull.hold_until = None;
             actions.push(Action::Pull { pull });
             return;
@@ -180,7 +207,8 @@ impl Core {
     fn empty_answer(&self, pull: &Pull, code: i32, status: &str, next: QueueOffset) -> Command {
         let range = self.view.queue_range(&pull.topic, pull.queue);
         let mut answer = Command { code, remark: Some(status.to_owned()), ..Command::default() };
-        header(pull, next, range.min, range.max).encode(&mut answer.ext);
+        let reply = Reply { code, suggest: pull.advice.recent, next };
+        reply.header(pull, range.min, range.max).encode(&mut answer.ext);
         answer
     }
 }
@@ -199,25 +227,61 @@ fn filter_of(subscription: &SubscriptionData) -> Result<TagFilter, Error> {
 /// The answer to a pull after its queue was read, messages and all.
 #[must_use]
 pub fn answer(pull: &Pull, read: &Read) -> Command {
+    let reply = Reply::to(pull, read);
     let mut answer = Command {
-        code: code_of(read.status, pull.from),
+        code: reply.code,
         remark: Some(status_name(read.status).to_owned()),
         body: if read.messages.is_empty() { Body::Empty } else { Body::Many(read.messages.clone()) },
         ..Command::default()
     };
-    header(pull, read.next, read.min, read.max).encode(&mut answer.ext);
+    reply.header(pull, read.min, read.max).encode(&mut answer.ext);
     answer
 }
 
-fn header(pull: &Pull, next: QueueOffset, min: QueueOffset, max: QueueOffset) -> PullResponse {
-    PullResponse {
-        suggest_which_broker_id: MASTER_ID,
-        next_begin_offset: next,
-        min_offset: min,
-        max_offset: max,
-        topic_sys_flag: Some(pull.topic_sys_flag),
-        group_sys_flag: Some(pull.group_sys_flag),
-        ..PullResponse::default()
+/// What a consumer is told besides messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reply {
+    code: i32,
+    suggest: i64,
+    next: QueueOffset,
+}
+
+impl Reply {
+    /// `PullMessageProcessor.composeResponseHeader`, `DefaultPullMessageResultHandler` and `nextOffsetCorrection`: a slave that
+    /// has nothing sends the consumer to its master as long as there is one, and it does not move consumers.
+    fn to(pull: &Pull, read: &Read) -> Reply {
+        let Advice { recent, old, slave } = pull.advice;
+        let code = code_of(read.status, pull.from);
+        let mut reply = Reply { code, suggest: if read.cold { old } else { recent }, next: read.next };
+        let Some(slave) = slave else { return reply };
+        let found = read.status == GetStatus::Found;
+        let has_skipped = matches!(read.status, GetStatus::NoMatchedMessage | GetStatus::MessageWasRemoving);
+        if !slave.corrects_offsets && !found && !has_skipped {
+            reply.next = pull.from;
+        }
+        if slave.master_is_there && !read.cold {
+            reply.suggest = MASTER_ID;
+            reply.code = if found { code } else { response::PULL_RETRY_IMMEDIATELY };
+        }
+        if reply.code == response::PULL_OFFSET_MOVED && !slave.corrects_offsets {
+            // Java retries at once here too, which without a master turns into a loop; the consumer waits for a message.
+            reply.suggest = recent;
+            reply.code =
+                if slave.master_is_there { response::PULL_RETRY_IMMEDIATELY } else { response::PULL_NOT_FOUND };
+        }
+        reply
+    }
+
+    fn header(self, pull: &Pull, min: QueueOffset, max: QueueOffset) -> PullResponse {
+        PullResponse {
+            suggest_which_broker_id: self.suggest,
+            next_begin_offset: self.next,
+            min_offset: min,
+            max_offset: max,
+            topic_sys_flag: Some(pull.topic_sys_flag),
+            group_sys_flag: Some(pull.group_sys_flag),
+            ..PullResponse::default()
+        }
     }
 }
 
@@ -245,5 +309,73 @@ fn code_of(status: GetStatus, asked: QueueOffset) -> i32 {
         GetStatus::NoMessageInQueue | GetStatus::OffsetOverflowBadly | GetStatus::OffsetTooSmall => {
             response::PULL_OFFSET_MOVED
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::testing::Bench;
+    use crate::protocol::ids::QueueId;
+
+    const BACK: Option<SlaveAdvice> = Some(SlaveAdvice { master_is_there: true, corrects_offsets: false });
+    const ALONE: Option<SlaveAdvice> = Some(SlaveAdvice { master_is_there: false, corrects_offsets: false });
+    const CORRECTS: Option<SlaveAdvice> = Some(SlaveAdvice { master_is_there: false, corrects_offsets: true });
+
+    /// Code, suggested broker and next offset of a pull from 5, with `slaveReadEnable` of a group that has the ids 0 and 2, after
+    /// a read that would go on at 9.
+    fn check(slave: Option<SlaveAdvice>, status: GetStatus, cold: bool, expected: (i32, i64, i64)) {
+        let pull = Pull {
+            to: RequestId(1),
+            connection: crate::remoting::ConnectionId(1),
+            group: "g".into(),
+            topic: "t".into(),
+            queue: QueueId(0),
+            from: QueueOffset(5),
+            messages_max: 1,
+            tags: TagFilter::All,
+            hold_until: None,
+            topic_sys_flag: 0,
+            group_sys_flag: 0,
+            advice: Advice { recent: 0, old: 2, slave },
+            received: Millis(0),
+        };
+        let range = (QueueOffset(0), QueueOffset(9));
+        let (min, max, next) = (range.0, range.1, range.1);
+        let read = Read { status, next, min, max, messages: Vec::new(), bytes: 0, cold };
+        let reply = Reply::to(&pull, &read);
+        assert_eq!((reply.code, reply.suggest, reply.next.0), expected, "{slave:?} {status:?} {cold}");
+    }
+
+    #[test]
+    fn a_master_sends_who_reads_old_messages_to_a_slave() {
+        check(None, GetStatus::Found, false, (0, 0, 9));
+        check(None, GetStatus::Found, true, (0, 2, 9));
+        check(None, GetStatus::OffsetOverflowOne, false, (19, 0, 9));
+    }
+
+    #[test]
+    fn a_slave_sends_who_finds_nothing_to_its_master_while_there_is_one() {
+        check(BACK, GetStatus::Found, false, (0, 0, 9));
+        check(BACK, GetStatus::Found, true, (0, 2, 9));
+        check(BACK, GetStatus::OffsetOverflowOne, false, (20, 0, 5));
+        check(BACK, GetStatus::OffsetOverflowBadly, false, (20, 0, 5));
+        check(BACK, GetStatus::NoMatchedMessage, false, (20, 0, 9));
+        check(ALONE, GetStatus::Found, false, (0, 0, 9));
+        check(ALONE, GetStatus::OffsetOverflowOne, false, (19, 0, 5));
+        check(ALONE, GetStatus::OffsetTooSmall, false, (19, 0, 5));
+        check(ALONE, GetStatus::NoMatchedMessage, false, (20, 0, 9));
+        check(CORRECTS, GetStatus::OffsetTooSmall, false, (21, 0, 9));
+    }
+
+    #[test]
+    fn advice_follows_the_configuration() {
+        let check = |lines: &str, expected: (i64, i64, bool)| {
+            let advice = Bench::with(lines).core.advice(&SubscriptionGroupConfig::default());
+            assert_eq!((advice.recent, advice.old, advice.slave.is_some()), expected);
+        };
+        check("", (0, 0, false));
+        check("slaveReadEnable = true", (0, 1, false));
+        check("slaveReadEnable = true\nbrokerRole = \"SLAVE\"\nbrokerId = 1", (0, 1, true));
     }
 }
