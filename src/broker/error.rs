@@ -324,6 +324,7 @@ fn append_code(error: &AppendError) -> i32 {
         AppendError::NotFollowing
         | AppendError::NotAtEnd { .. }
         | AppendError::NotFileStart { .. }
+        | AppendError::CutOutside { .. }
         | AppendError::Damaged { .. } => response::SYSTEM_ERROR,
     }
 }

@@ -334,6 +334,11 @@ impl Writer {
         self.extend(&piece.bytes, piece.ends_file)
     }
 
+    /// The log was cut back; what stood behind its end is erased.
+    pub(super) fn cut_back(&mut self, end: PhysicalOffset) {
+        *self = Writer::new(Arc::clone(&self.shared), end);
+    }
+
     /// A log without a byte begins at the start of another file. One that was made for its old beginning goes, or it would
     /// stand before a hole.
     pub(super) fn begin_at(&mut self, start: PhysicalOffset) -> Result<(), Error> {

@@ -87,6 +87,19 @@ impl Checkpoint {
         }
     }
 
+    /// Queues and log are trusted only below a position from now on. The times are not: they do not say which of two records of
+    /// one millisecond is meant, and 0 means the oldest file.
+    pub(super) fn lowered(self, position: PhysicalOffset) -> Checkpoint {
+        Checkpoint {
+            queues_position: self.queues_position.min(position),
+            queues_time: Millis(0),
+            master_flushed: self.master_flushed.min(position.0),
+            confirmed: self.confirmed.min(position.0),
+            ours: None,
+            ..self
+        }
+    }
+
     /// The checkpoint of a store; an empty one when there is none.
     pub(super) fn load(disk: &dyn Disk, path: &Path) -> Result<Checkpoint, Error> {
         if !disk.exists(path) {

@@ -102,6 +102,8 @@ struct State {
     next: i64,
     /// Its topic was deleted; jobs that still hold it must leave its files alone.
     deleted: bool,
+    /// How often its end went back: what was taken of the queue before must not be put into effect.
+    cuts: u32,
     /// It is on the list of queues with units in memory.
     is_dirty: bool,
     /// It is on the list of queues with long tails.
@@ -129,6 +131,8 @@ pub(super) struct QueueWrite {
     pub(super) units: Vec<Unit>,
     /// The queue has no file yet: units before `from` in its file must become blanks.
     pub(super) fresh: bool,
+    /// As of the look at the queue.
+    cuts: u32,
 }
 
 /// Which tails are to be written.
@@ -148,18 +152,44 @@ pub(super) struct Due {
     pub(super) long: bool,
 }
 
+/// Where the numbers of records come from, and so what a number means that does not follow the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbering {
+    /// This store assigned them: none is missing and none comes twice.
+    Own,
+    /// A master did: its log is what there is.
+    Followed,
+    /// A former master did; behind its records this store assigns numbers already.
+    Inherited,
+    /// Recovery reads what there is; with `fill_gaps` nothing before it can be found any more.
+    Recovered {
+        /// Missing units become blanks.
+        fill_gaps: bool,
+    },
+}
+
 /// What became of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pushed {
     /// It stands at the end.
     Appended,
-    /// The queue has older units than its number says: the topic was deleted and made anew; they are gone now.
+    /// The queue had older units than its number says: the topic was deleted and made anew; they are gone now, except that
+    /// the files still hold them.
     Restarted,
-    /// The unit's number is above the end: units between are missing. Nothing was changed.
+    /// The unit's number does not follow: units are missing, or would come twice. Nothing was changed.
     Gap {
         /// The number that would have followed.
         expected: i64,
     },
+}
+
+/// What a push did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Push {
+    pub(super) pushed: Pushed,
+    pub(super) due: Due,
+    /// Units in memory, more or less than before.
+    pub(super) grown: isize,
 }
 
 impl Queue {
@@ -179,6 +209,7 @@ impl Queue {
             first_file: found.first_file,
             next: found.end,
             deleted: false,
+            cuts: 0,
             is_dirty: false,
             is_long: false,
         };
@@ -202,37 +233,59 @@ impl Queue {
         let mut state = self.lock();
         assert_eq!(state.next, offset.0 + 1, "offsets are taken back newest first");
         state.next = offset.0;
-        assert!(state.next >= state.max(), "what was dispatched stays assigned");
     }
 
-    /// Adds the unit of message number `offset`. With `fill_gaps`, missing units become blanks.
-    pub(super) fn push(&self, offset: QueueOffset, unit: Unit, fill_gaps: bool) -> (Pushed, Due) {
+    /// Adds the unit of message number `offset`.
+    pub(super) fn push(&self, offset: QueueOffset, unit: Unit, numbering: Numbering) -> Push {
         let mut state = self.lock();
-        let expected = state.max();
-        let mut pushed = Pushed::Appended;
-        if offset.0 > expected {
-            let missing = offset.0 - expected;
-            if state.min == expected {
-                // Nothing readable before it: a queue may start anywhere, its older messages were deleted.
-                state.restart(offset.0);
-            } else if !fill_gaps {
-                return (Pushed::Gap { expected }, Due::default());
-            } else if missing <= GAP_UNITS_MAX {
-                state.tail.extend((0..missing).map(|_| Unit::BLANK));
-            } else {
-                state.restart(offset.0);
-                pushed = Pushed::Restarted;
-            }
-        } else if offset.0 < expected {
-            state.cut(offset.0);
-            pushed = Pushed::Restarted;
+        let before = state.tail.len();
+        let pushed = state.make_room(offset.0, numbering);
+        if matches!(pushed, Pushed::Gap { .. }) {
+            return Push { pushed, due: Due::default(), grown: 0 };
         }
         if state.min == state.max() {
             state.min_physical = unit.physical.0;
         }
         state.tail.push_back(unit);
-        state.next = state.next.max(state.max());
-        (pushed, state.mark())
+        match numbering {
+            Numbering::Followed | Numbering::Recovered { .. } => state.next = state.max(),
+            Numbering::Own => assert!(state.next >= state.max(), "numbers are assigned before they are dispatched"),
+            // A restart that is not dispatched yet may be what is counted from.
+            Numbering::Inherited => {}
+        }
+        let grown = state.tail.len().cast_signed() - before.cast_signed();
+        Push { pushed, due: state.mark(), grown }
+    }
+
+    /// Numbers are assigned from here on: a master's records up to `offset` are in the log, not all of them in the queue.
+    pub(super) fn assign_from(&self, offset: QueueOffset) {
+        self.lock().next = offset.0;
+    }
+
+    /// The same when all of them are in the queue.
+    pub(super) fn assign_from_end(&self) {
+        let mut state = self.lock();
+        state.next = state.max();
+    }
+
+    /// The log was cut back: forgets the units from `offset` on and returns how many of them were in memory.
+    pub(super) fn cut_back(&self, offset: i64) -> usize {
+        let mut state = self.lock();
+        let before = state.tail.len();
+        state.cut(offset);
+        state.next = state.max();
+        before - state.tail.len()
+    }
+
+    /// How often the end went back.
+    pub(super) fn cuts(&self) -> u32 {
+        self.lock().cuts
+    }
+
+    /// Whether units of the file that starts with `unit` are in the queue.
+    pub(super) fn uses_file(&self, unit: i64) -> bool {
+        let state = self.lock();
+        state.first_file.is_some_and(|first| first <= unit) && unit < state.file_end
     }
 
     /// The lists to put the queue on that was taken from one for nothing: a write before its own failed.
@@ -267,16 +320,18 @@ impl Queue {
             from: state.file_end,
             units: state.tail.iter().copied().collect(),
             fresh: state.first_file.is_none(),
+            cuts: state.cuts,
         })
     }
 
-    /// The first `units` of the tail are in the file, whose units start at `file_base`. Returns how many have left memory by
-    /// this: none of a queue that was deleted meanwhile.
-    pub(super) fn written(&self, units: usize, file_base: i64) -> usize {
+    /// The units are in files, the first of which starts with unit `file_base`. Returns how many have left memory by this: none
+    /// of a queue that was deleted or cut meanwhile.
+    pub(super) fn written(&self, write: &QueueWrite, file_base: i64) -> usize {
         let mut state = self.lock();
-        if state.deleted {
+        if state.deleted || state.cuts != write.cuts {
             return 0;
         }
+        let units = write.units.len();
         assert!(units <= state.tail.len(), "only units of the tail are written");
         state.tail.drain(..units);
         state.file_end += i64::try_from(units).unwrap_or(0);
@@ -314,7 +369,8 @@ impl Queue {
         let skip = usize::try_from(from - state.file_end).unwrap_or(0);
         let tail = state.tail.iter().skip(skip).take(count - in_files).copied().collect();
         let valid = from >= state.first_file.unwrap_or(state.file_end);
-        Split { in_files: if valid { in_files } else { 0 }, tail: if valid { tail } else { Vec::new() } }
+        let (in_files, tail) = if valid { (in_files, tail) } else { (0, Vec::new()) };
+        Split { in_files, tail, cuts: state.cuts }
     }
 
     /// Whether `min` may point below `first`, the oldest byte of the log.
@@ -323,9 +379,12 @@ impl Queue {
         state.min < state.max() && state.min_physical < first.0
     }
 
-    /// Retention moved the beginning; never backwards.
-    pub(super) fn set_min(&self, min: i64, min_physical: i64) {
+    /// Retention moved the beginning; never backwards, and not of a queue that was cut since the look at it.
+    pub(super) fn set_min(&self, min: i64, min_physical: i64, cuts: u32) {
         let mut state = self.lock();
+        if state.cuts != cuts {
+            return;
+        }
         if min > state.min {
             assert!(min <= state.max(), "a queue begins before it ends");
             state.min = min;
@@ -344,8 +403,13 @@ impl Queue {
         self.lock().first_file
     }
 
-    pub(super) fn set_first_file(&self, unit: i64) {
-        self.lock().first_file = Some(unit);
+    /// Retention is about to delete the files before this one; not of a queue that was cut since the look at it.
+    pub(super) fn set_first_file(&self, unit: i64, cuts: u32) -> bool {
+        let mut state = self.lock();
+        if state.cuts == cuts {
+            state.first_file = Some(unit);
+        }
+        state.cuts == cuts
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -357,6 +421,8 @@ impl Queue {
 pub(super) struct Split {
     pub(super) in_files: usize,
     pub(super) tail: Vec<Unit>,
+    /// As of the look at the queue: what the files hold counts only while it is the same.
+    pub(super) cuts: u32,
 }
 
 impl State {
@@ -370,12 +436,43 @@ impl State {
         self.file_end + i64::try_from(self.tail.len()).unwrap_or(0)
     }
 
+    /// Makes `offset` the number of the next unit, as far as the numbering allows.
+    fn make_room(&mut self, offset: i64, numbering: Numbering) -> Pushed {
+        let expected = self.max();
+        if offset == expected {
+            return Pushed::Appended;
+        }
+        if offset > expected && self.min == expected {
+            // Nothing readable before it: a queue may start anywhere, its older messages were deleted.
+            let had_units = self.first_file.is_some() || !self.tail.is_empty();
+            self.restart(offset);
+            return if had_units { Pushed::Restarted } else { Pushed::Appended };
+        }
+        match numbering {
+            Numbering::Own => return Pushed::Gap { expected },
+            Numbering::Recovered { fill_gaps: false } if offset > expected => return Pushed::Gap { expected },
+            _ => {}
+        }
+        let missing = offset - expected;
+        if missing < 0 {
+            self.cut(offset);
+            Pushed::Restarted
+        } else if missing <= GAP_UNITS_MAX {
+            self.tail.extend((0..missing).map(|_| Unit::BLANK));
+            Pushed::Appended
+        } else {
+            self.restart(offset);
+            Pushed::Restarted
+        }
+    }
+
     /// Forgets all units; the next one has number `offset`.
     fn restart(&mut self, offset: i64) {
         self.tail.clear();
         self.min = offset;
         self.file_end = offset;
         self.first_file = None;
+        self.cuts = self.cuts.wrapping_add(1);
     }
 
     /// Forgets the units from `offset` on.
@@ -387,6 +484,6 @@ impl State {
         if self.first_file.is_some_and(|first| first > offset) {
             self.first_file = None;
         }
-        self.next = self.next.min(offset);
+        self.cuts = self.cuts.wrapping_add(1);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::consume_queue::{Pushed, Unit};
+use super::consume_queue::{Numbering, Pushed, Queue, Unit};
 use super::index::Key;
 use super::layout;
 use super::options::millis;
@@ -49,32 +49,49 @@ pub(super) struct Gap {
 /// What became of a record.
 pub(super) enum Dispatched {
     /// It stands in its queue.
-    Readable(Arrival),
-    /// It stands in its queue, which lost its later messages: it was deleted and made anew.
-    Restarted(Arrival),
+    Readable(Enqueued),
     /// It has no place in a queue (half or rolled back message, or a topic that cannot be a folder).
     Hidden,
 }
 
-/// Adds a record to its queue and to the index.
-pub(super) fn dispatch(shared: &Shared, record: &RecordView<'_>, fill_gaps: bool) -> Result<Dispatched, Gap> {
+/// A record in its queue.
+pub(super) struct Enqueued {
+    pub(super) arrival: Arrival,
+    /// Units in memory, more or less than before.
+    pub(super) grown: isize,
+    /// The queue lost units that its files still hold: its topic was deleted and made anew.
+    pub(super) restarted: Option<Arc<Queue>>,
+}
+
+/// The queue a record has its number in; none for half and rolled back messages.
+pub(super) fn queue_of(shared: &Shared, record: &RecordView<'_>) -> Option<Arc<Queue>> {
     let transaction = sys_flag::transaction(record.sys_flag);
-    let rolled_back = transaction == sys_flag::TRANSACTION_ROLLBACK;
-    let hidden = rolled_back || transaction == sys_flag::TRANSACTION_PREPARED;
+    let hidden = transaction == sys_flag::TRANSACTION_ROLLBACK || transaction == sys_flag::TRANSACTION_PREPARED;
+    let has_place = !hidden && layout::check_topic(record.topic).is_ok();
+    has_place.then(|| shared.queues.get_or_create(record.topic, record.queue_id))
+}
+
+/// Adds a record to its queue and to the index.
+pub(super) fn dispatch(shared: &Shared, record: &RecordView<'_>, numbering: Numbering) -> Result<Dispatched, Gap> {
     let labels = Labels::of(record);
-    let dispatched = if hidden || layout::check_topic(record.topic).is_err() {
-        Dispatched::Hidden
-    } else {
-        enqueue(shared, record, &labels, fill_gaps)?
+    let dispatched = match queue_of(shared, record) {
+        Some(queue) => Dispatched::Readable(enqueue(shared, &queue, record, &labels, numbering)?),
+        None => Dispatched::Hidden,
     };
+    let rolled_back = sys_flag::transaction(record.sys_flag) == sys_flag::TRANSACTION_ROLLBACK;
     if shared.index.is_enabled() && !rolled_back {
         shared.index.push(keys(record, &labels));
     }
     Ok(dispatched)
 }
 
-fn enqueue(shared: &Shared, record: &RecordView<'_>, labels: &Labels<'_>, fill_gaps: bool) -> Result<Dispatched, Gap> {
-    let queue = shared.queues.get_or_create(record.topic, record.queue_id);
+fn enqueue(
+    shared: &Shared,
+    queue: &Arc<Queue>,
+    record: &RecordView<'_>,
+    labels: &Labels<'_>,
+    numbering: Numbering,
+) -> Result<Enqueued, Gap> {
     // A record is at most a commit log file long.
     let size = i32::try_from(record.bytes.len()).unwrap_or(i32::MAX);
     let tags_code = tags_code(record, labels, &shared.options.delay_levels);
@@ -87,15 +104,17 @@ fn enqueue(shared: &Shared, record: &RecordView<'_>, labels: &Labels<'_>, fill_g
         store_time: record.store_timestamp,
         size,
     };
-    let (pushed, due) = queue.push(record.queue_offset, unit, fill_gaps);
-    shared.queues.list(&queue, due);
-    match pushed {
-        Pushed::Appended => Ok(Dispatched::Readable(arrival)),
-        Pushed::Restarted => Ok(Dispatched::Restarted(arrival)),
+    let push = queue.push(record.queue_offset, unit, numbering);
+    shared.queues.list(queue, push.due);
+    let restarted = match push.pushed {
+        Pushed::Appended => None,
+        Pushed::Restarted => Some(Arc::clone(queue)),
         Pushed::Gap { expected } => {
-            Err(Gap { topic: record.topic.to_owned(), queue: record.queue_id, expected, found: record.queue_offset })
+            let topic = record.topic.to_owned();
+            return Err(Gap { topic, queue: record.queue_id, expected, found: record.queue_offset });
         }
-    }
+    };
+    Ok(Enqueued { arrival, grown: push.grown, restarted })
 }
 
 /// The properties dispatch looks at, found in one pass; of equal names the last one counts.

@@ -132,6 +132,18 @@ pub enum AppendError {
         /// Where they would have to.
         end: PhysicalOffset,
     },
+    /// The log cannot be cut back to a position that it does not hold.
+    #[error(
+        "the log holds {first} to {end}, it cannot be cut back to {to}: give this broker an empty store to copy anew"
+    )]
+    CutOutside {
+        /// Where it should be cut.
+        to: PhysicalOffset,
+        /// Its beginning.
+        first: PhysicalOffset,
+        /// Its end.
+        end: PhysicalOffset,
+    },
     /// The first bytes of a copy are not the start of a file of its own size.
     #[error(
         "the master's newest file begins at {at}, which is no multiple of {segment_bytes}: \

@@ -67,6 +67,13 @@ impl Flush {
         (self.written, self.flushed) = (start, start);
     }
 
+    /// The log ends here now.
+    pub(super) fn cut_back(&mut self, end: PhysicalOffset) {
+        assert!(self.running.is_none() && end <= self.written, "nothing is synced while the log is cut back");
+        (self.written, self.flushed) = (end, self.flushed.min(end));
+        self.wanted = false;
+    }
+
     /// Asks for a sync of all that is written, whatever the policy.
     pub(super) fn want(&mut self) {
         self.wanted = self.flushed < self.written;

@@ -9,8 +9,10 @@
 //! What was just appended is taken from memory. When that had no room for it, the log is read again, by a job.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use super::append::Chunk;
+use super::consume_queue::{Numbering, Queue};
 use super::dispatch::{self, Arrival, Dispatched, Gap};
 use super::record::{self, Found};
 use super::shared::Shared;
@@ -51,6 +53,43 @@ pub(super) enum Stuck {
     Gap(Gap),
 }
 
+/// Who assigned the numbers of the records to dispatch.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Numbers {
+    /// A master, all of them.
+    Followed,
+    /// This store, from a position on; a former master before it.
+    OwnFrom(PhysicalOffset),
+}
+
+impl Numbers {
+    fn of(self, position: PhysicalOffset) -> Numbering {
+        match self {
+            Numbers::Followed => Numbering::Followed,
+            Numbers::OwnFrom(start) if position < start => Numbering::Inherited,
+            Numbers::OwnFrom(_) => Numbering::Own,
+        }
+    }
+}
+
+/// What dispatch did.
+pub(super) struct News<'a> {
+    pub(super) arrivals: &'a mut Vec<Arrival>,
+    /// Units in memory, more or less than before.
+    pub(super) grown: isize,
+    /// Queues whose files hold units that are gone.
+    pub(super) restarted: Vec<Arc<Queue>>,
+}
+
+impl News<'_> {
+    fn add(&mut self, dispatched: Dispatched) {
+        let Dispatched::Readable(enqueued) = dispatched else { return };
+        self.arrivals.push(enqueued.arrival);
+        self.grown += enqueued.grown;
+        self.restarted.extend(enqueued.restarted);
+    }
+}
+
 impl Follow {
     pub(super) fn new(dispatched: PhysicalOffset, newest_time: Millis) -> Follow {
         Follow {
@@ -77,6 +116,21 @@ impl Follow {
         self.dispatched = start;
     }
 
+    /// The log ends here now.
+    pub(super) fn cut_back(&mut self, end: PhysicalOffset) {
+        assert!(self.read_back != ReadBack::Running, "nobody reads a log that is cut back");
+        self.read_back = ReadBack::None;
+        self.chunks = VecDeque::new();
+        self.chunk_bytes = 0;
+        self.dispatched = self.dispatched.min(end);
+        self.deleted.values_mut().for_each(|written| *written = end.min(*written));
+    }
+
+    /// Topics whose records before a position have no queue.
+    pub(super) fn deleted(&self) -> &HashMap<String, PhysicalOffset> {
+        &self.deleted
+    }
+
     /// Keeps what was appended; without room for it, it will be read from the log.
     pub(super) fn keep(&mut self, chunk: Chunk) {
         if self.chunk_bytes + chunk.bytes.len() <= CHUNK_BYTES_MAX {
@@ -98,7 +152,8 @@ impl Follow {
         shared: &Shared,
         confirmed: PhysicalOffset,
         mut room: usize,
-        arrivals: &mut Vec<Arrival>,
+        numbers: Numbers,
+        news: &mut News<'_>,
     ) -> Result<(), Stuck> {
         while self.dispatched < confirmed && room > 0 && shared.index.has_room() {
             let Some(bytes) = self.bytes_at_dispatched() else { break };
@@ -106,7 +161,7 @@ impl Follow {
             match record::find(&bytes, position, BodyCrc::Trust) {
                 Found::Record(record) => {
                     if !self.is_deleted(record.topic) {
-                        self.dispatch(shared, &record, arrivals)?;
+                        news.add(dispatch::dispatch(shared, &record, numbers.of(position)).map_err(Stuck::Gap)?);
                     }
                     self.newest_time = record.store_timestamp;
                     self.dispatched = position + i64::try_from(record.bytes.len()).unwrap_or(0);
@@ -115,11 +170,15 @@ impl Follow {
                 Found::Blank => {
                     self.dispatched = PhysicalOffset(shared.log.base_of(position) + shared.log.segment_bytes());
                 }
-                Found::Incomplete { needed } => {
+                Found::Incomplete { needed } if i64::try_from(needed).is_ok_and(|len| position + len <= confirmed) => {
                     // Only a piece that was read back ends within a record.
                     self.drop_first();
                     self.want(needed);
                     break;
+                }
+                Found::Incomplete { .. } => {
+                    let reason = "the record goes beyond the end of the log".to_owned();
+                    return Err(Stuck::Damaged { position, reason });
                 }
                 Found::Invalid(reason) => return Err(Stuck::Damaged { position, reason: reason.to_string() }),
             }
@@ -129,26 +188,6 @@ impl Follow {
             self.chunks = VecDeque::new();
         }
         self.deleted.retain(|_, written| self.dispatched < *written);
-        Ok(())
-    }
-
-    fn dispatch(
-        &self,
-        shared: &Shared,
-        record: &crate::protocol::record::RecordView<'_>,
-        arrivals: &mut Vec<Arrival>,
-    ) -> Result<(), Stuck> {
-        match dispatch::dispatch(shared, record, false) {
-            Ok(Dispatched::Readable(arrival)) => arrivals.push(arrival),
-            Ok(Dispatched::Hidden) => {}
-            Ok(Dispatched::Restarted(arrival)) => {
-                // The owner assigns the numbers, so a running store never goes back in a queue.
-                let found = arrival.queue_offset;
-                let topic = arrival.topic.to_string();
-                return Err(Stuck::Gap(Gap { topic, queue: arrival.queue, expected: found.0 + 1, found }));
-            }
-            Err(gap) => return Err(Stuck::Gap(gap)),
-        }
         Ok(())
     }
 

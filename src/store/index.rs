@@ -213,6 +213,20 @@ impl Index {
         *self.lock() = State { files, pending: Vec::new(), newest };
     }
 
+    /// The files with their headers, by age.
+    pub(super) fn files(&self) -> Vec<IndexFile> {
+        self.lock().files.clone()
+    }
+
+    /// Goes on with these files, and with those gathered keys that point below `end`.
+    pub(super) fn cut_back(&self, files: Vec<IndexFile>, end: PhysicalOffset) {
+        let mut state = self.lock();
+        state.pending.retain(|key| key.physical < end);
+        let in_files = files.last().map_or(-1, |file| file.header.end_physical);
+        state.newest = state.pending.last().map_or(in_files, |key| key.physical.0);
+        state.files = files;
+    }
+
     pub(super) fn close(&self, name: u64) {
         self.files.close(|id| id == FileId::Index(name));
     }

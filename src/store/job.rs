@@ -1,14 +1,17 @@
 //! Work that may block. The store says what should run, its owner runs it where waiting is allowed and gives the result back.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
-use super::consume_queue::TailsDue;
+use super::consume_queue::{Queue, TailsDue};
 use super::consume_queues::QueueFile;
+use super::cut::{self, CutDone};
 use super::error::{Error, ReadError};
 use super::index;
 use super::log::Patience;
+use super::numbers::{self, Numbered};
 use super::retention::{self, SegmentAge};
 use super::shared::Shared;
 use crate::env::{DeviceId, Disk, DiskSpace, LockGuard};
@@ -50,6 +53,10 @@ pub(super) enum Work {
     CleanQueues { first: PhysicalOffset },
     /// Delete the queues of topics.
     DeleteTopics { topics: Vec<String> },
+    /// Look through records that are not dispatched for the numbers of their queues.
+    Count { from: PhysicalOffset, to: PhysicalOffset, deleted: HashMap<String, PhysicalOffset> },
+    /// Cut the end of the log back.
+    CutBack { to: PhysicalOffset, checkpoint: Checkpoint },
     /// The last job.
     Stop(Stop),
 }
@@ -66,6 +73,8 @@ pub(super) struct WriteTails {
 pub(super) struct Settle {
     pub(super) queue_files: Vec<QueueFile>,
     pub(super) index_files: Vec<u64>,
+    /// Queues whose files are to be freed of units that are gone.
+    pub(super) shortened: Vec<Arc<Queue>>,
     /// `index_time` is filled in when the index is synced.
     pub(super) checkpoint: Checkpoint,
 }
@@ -87,6 +96,8 @@ pub(super) enum Done {
     Delete { deleted: usize, result: Result<(), Error> },
     CleanQueues(Result<(), Error>),
     DeleteTopics(Result<(), Error>),
+    Count(Result<Numbered, Error>),
+    CutBack(Result<CutDone, Error>),
     Stop(Result<(), Error>),
 }
 
@@ -126,6 +137,8 @@ impl Job {
             Work::Delete { .. } => "delete files",
             Work::CleanQueues { .. } => "clean queues",
             Work::DeleteTopics { .. } => "delete topics",
+            Work::Count { .. } => "count queues",
+            Work::CutBack { .. } => "cut log back",
             Work::Stop(_) => "stop",
         }
     }
@@ -146,6 +159,8 @@ impl Job {
             }
             Work::CleanQueues { first } => Done::CleanQueues(clean_queues(shared, disk, first)),
             Work::DeleteTopics { topics } => Done::DeleteTopics(delete_topics(shared, disk, &topics)),
+            Work::Count { from, to, deleted } => Done::Count(numbers::count(shared, from, to, &deleted)),
+            Work::CutBack { to, checkpoint } => Done::CutBack(cut::cut_back(shared, disk, to, checkpoint)),
             Work::Stop(stop) => Done::Stop(stop.run(shared, disk)),
         };
         JobDone { done }
@@ -191,10 +206,14 @@ impl WriteTails {
 fn write_queues(shared: &Shared, disk: &dyn Disk, due: TailsDue, written: &mut TailsWritten) -> Result<(), Error> {
     let queues = shared.queues.take_due(due);
     for (index, queue) in queues.iter().enumerate() {
+        if shared.queues.is_doomed(&queue.topic) {
+            shared.queues.list(queue, queue.mark_again(due));
+            continue;
+        }
         let Some(write) = queue.unwritten(due) else { continue };
         match shared.queues.write(disk, &write) {
             Ok(files) => {
-                written.units += queue.written(write.units.len(), files.first().map_or(0, |file| file.unit));
+                written.units += queue.written(&write, files.first().map_or(0, |file| file.unit));
                 written.files.extend(files.into_iter().map(|file| QueueFile { queue: Arc::clone(queue), file }));
             }
             Err(error) => {
@@ -210,6 +229,10 @@ fn write_queues(shared: &Shared, disk: &dyn Disk, due: TailsDue, written: &mut T
 impl Settle {
     fn run(mut self, shared: &Shared, disk: &dyn Disk, index: Option<&index::Written>) -> Result<Checkpoint, Error> {
         let id = |written: &QueueFile| (written.queue.serial, written.file.unit);
+        for queue in &self.shortened {
+            shared.queues.trim(disk, queue)?;
+        }
+        self.queue_files.retain(|written| written.queue.uses_file(written.file.unit));
         // Of two entries for one file the one that knows it to be new comes first.
         self.queue_files.sort_unstable_by_key(|written| (id(written), !written.file.is_new));
         self.queue_files.dedup_by_key(|written| id(written));
@@ -297,8 +320,7 @@ fn clean_queues(shared: &Shared, disk: &dyn Disk, first: PhysicalOffset) -> Resu
 
 fn delete_topics(shared: &Shared, disk: &dyn Disk, topics: &[String]) -> Result<(), Error> {
     for topic in topics {
-        let dir = shared.queues.topic_dir(topic);
-        disk.remove_dir(&dir).map_err(Error::io("delete", &dir))?;
+        shared.queues.delete_files(disk, topic)?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 
@@ -42,12 +42,15 @@ pub(super) struct Log {
     first: AtomicI64,
     /// End of what has been written.
     written: AtomicI64,
+    /// How often the end went back.
+    cuts: AtomicU64,
 }
 
 impl Log {
     pub(super) fn new(files: Arc<OpenFiles>, dir: PathBuf, segment_bytes: i64, first: i64, written: i64) -> Log {
         assert!(first <= written, "the log begins before it ends");
-        Log { files, dir, segment_bytes, first: AtomicI64::new(first), written: AtomicI64::new(written) }
+        let (first, written, cuts) = (AtomicI64::new(first), AtomicI64::new(written), AtomicU64::new(0));
+        Log { files, dir, segment_bytes, first, written, cuts }
     }
 
     /// The oldest byte there is.
@@ -67,6 +70,17 @@ impl Log {
 
     pub(super) fn set_written(&self, written: PhysicalOffset) {
         self.written.store(written.0, Ordering::Release);
+    }
+
+    /// Readers stop at the new end; what they read behind it meanwhile does not count. Nothing behind it may have changed yet.
+    pub(super) fn cut_back(&self, end: PhysicalOffset) {
+        self.set_written(end);
+        self.cuts.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How often the end went back: what was read is what stood there only if the number is the same before and after.
+    pub(super) fn cuts(&self) -> u64 {
+        self.cuts.load(Ordering::Acquire)
     }
 
     /// Start of the file that holds a byte.
@@ -113,6 +127,7 @@ impl Log {
         len: usize,
         patience: Patience,
     ) -> Result<Option<Bytes>, ReadError> {
+        let cuts = self.cuts();
         let Ok(wanted) = i64::try_from(len) else { return Ok(None) };
         let base = self.base_of(position);
         let Some(end) = position.0.checked_add(wanted) else { return Ok(None) };
@@ -125,7 +140,7 @@ impl Log {
             (None, Patience::CachedOnly) => return Err(ReadError::WouldBlock),
             (None, Patience::MayBlock) => match self.open(base) {
                 // Deleted by retention since the look at `first`.
-                Err(_) if position < self.first() => return Ok(None),
+                Err(_) if position < self.first() || self.cuts() != cuts => return Ok(None),
                 other => other?,
             },
         };
@@ -135,6 +150,9 @@ impl Log {
             Patience::MayBlock => file.read_exact_at(within, &mut buffer).map(|()| true),
             Patience::CachedOnly => file.try_read_exact_at(within, &mut buffer),
         };
+        if self.cuts() != cuts {
+            return Ok(None);
+        }
         match read {
             Ok(true) => Ok(Some(buffer.into())),
             Ok(false) => Err(ReadError::WouldBlock),

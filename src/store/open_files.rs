@@ -30,6 +30,8 @@ struct Table {
     files: HashMap<FileId, Slot>,
     /// Counts uses; the slot with the smallest number was used longest ago.
     uses: u64,
+    /// Counts calls of `close`.
+    closes: u64,
 }
 
 struct Slot {
@@ -49,8 +51,9 @@ impl OpenFiles {
 
     /// Closes and deletes a file; a missing one is no error.
     pub(super) fn remove(&self, id: FileId, path: &Path) -> Result<(), Error> {
+        self.disk.remove(path).map_err(Error::io("delete", path))?;
         self.close(|open| open == id);
-        self.disk.remove(path).map_err(Error::io("delete", path))
+        Ok(())
     }
 
     /// The file if it is open.
@@ -68,9 +71,14 @@ impl OpenFiles {
         if let Some(file) = self.cached(id) {
             return Ok(file);
         }
+        let closes = self.lock().closes;
         // Opened outside the lock; when two tasks open the same file, both handles are good and the later one stays.
         let file = self.disk.open(path, mode).map_err(Error::io("open", path))?;
         let mut table = self.lock();
+        if table.closes != closes {
+            // It may have been deleted since: a file made anew under its name must not be taken for it.
+            return Ok(file);
+        }
         table.uses += 1;
         let used = table.uses;
         table.files.insert(id, Slot { file: Arc::clone(&file), used });
@@ -80,9 +88,11 @@ impl OpenFiles {
         Ok(file)
     }
 
-    /// Closes files that are about to be deleted; who reads them keeps his handle.
+    /// Closes files that will never be made again, or that were just deleted; who reads them keeps his handle.
     pub(super) fn close(&self, gone: impl Fn(FileId) -> bool) {
-        self.lock().files.retain(|id, _| !gone(*id));
+        let mut table = self.lock();
+        table.closes += 1;
+        table.files.retain(|id, _| !gone(*id));
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {

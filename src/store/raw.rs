@@ -19,6 +19,7 @@ use super::append::Chunk;
 use super::error::AppendError;
 use super::log::READ_BYTES_MAX;
 use super::record::{self, Found};
+use super::role::{Promotion, Role};
 use super::store::Store;
 use crate::protocol::ids::{Millis, PhysicalOffset};
 use crate::protocol::record::{BLANK_SIZE, BodyCrc, RecordError, RecordHead};
@@ -156,42 +157,14 @@ impl Stream {
     }
 }
 
-/// Who gives the log its bytes.
-pub(super) enum Role {
-    /// This store: it assigns places and numbers.
-    Leading,
-    /// A master.
-    Following(Stream),
-}
-
 impl Store {
-    /// From now on the log is a copy of a master's: [`Store::append_raw`] instead of [`Store::append`]. The owner of a slave
-    /// says so before it asks for the first [`Store::jobs`].
-    pub fn follow_master(&mut self) {
-        if matches!(self.role, Role::Leading) {
-            self.role = Role::Following(self.stream());
-        }
-    }
-
-    fn stream(&self) -> Stream {
-        let check = self.shared.options.store.check_crc_on_recover;
-        let crc = if check { BodyCrc::Check } else { BodyCrc::Trust };
-        Stream::new(self.written(), self.shared.log.segment_bytes(), crc)
-    }
-
-    /// Whether the log's bytes come from a master.
-    #[must_use]
-    pub fn is_following(&self) -> bool {
-        matches!(self.role, Role::Following(_))
-    }
-
     /// How far the master's bytes have been received: at or behind [`Store::written`] by less than a record, or by less than
     /// the filler at the end of a file. Of these nothing survives the connection: a new one begins at [`Store::written`].
     #[must_use]
     pub fn received(&self) -> PhysicalOffset {
         match &self.role {
-            Role::Leading => self.written(),
-            Role::Following(stream) => stream.received(),
+            Role::Leading { .. } => self.written(),
+            Role::Following { stream, .. } => stream.received(),
         }
     }
 
@@ -216,7 +189,7 @@ impl Store {
         }
         self.arrive(at)?;
         let outcome = loop {
-            let Role::Following(stream) = &mut self.role else { break Err(AppendError::NotFollowing) };
+            let Role::Following { stream, .. } = &mut self.role else { break Err(AppendError::NotFollowing) };
             match stream.next(&mut bytes).map(|piece| piece.ok_or(stream.received())) {
                 Ok(Ok(piece)) => {
                     if let Err(error) = self.write_piece(piece, now) {
@@ -235,8 +208,9 @@ impl Store {
 
     fn raw_refusal(&self) -> Option<AppendError> {
         match self.role {
-            Role::Leading => Some(AppendError::NotFollowing),
-            Role::Following(_) => self.refusal(),
+            Role::Following { promotion: Promotion::Unwanted, .. } if self.is_cutting() => Some(AppendError::Changing),
+            Role::Following { promotion: Promotion::Unwanted, .. } => self.refusal(),
+            Role::Following { .. } | Role::Leading { .. } => Some(AppendError::NotFollowing),
         }
     }
 
@@ -274,9 +248,9 @@ impl Store {
         Ok(())
     }
 
-    fn restart_stream(&mut self) {
+    pub(super) fn restart_stream(&mut self) {
         let written = self.written();
-        if let Role::Following(stream) = &mut self.role {
+        if let Role::Following { stream, .. } = &mut self.role {
             stream.restart(written);
         }
     }

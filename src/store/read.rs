@@ -84,6 +84,7 @@ impl View {
     /// [`ReadError::WouldBlock`] without patience when the device would be needed; [`ReadError::Failed`] when a read failed.
     pub fn read(&self, request: &ReadRequest<'_>, patience: Patience) -> Result<Read, ReadError> {
         let from = request.from;
+        let cuts = self.shared.log.cuts();
         let Some(queue) = self.shared.queues.get(request.topic, request.queue) else {
             return Ok(Read::nothing(GetStatus::NoMessageInQueue, QueueOffset(0), Range::default()));
         };
@@ -107,7 +108,12 @@ impl View {
             return Ok(Read::nothing(GetStatus::OffsetFoundNull, range.min.max(from), range));
         }
         let selection = self.select(request, &units);
-        self.load(selection, range, patience)
+        let read = self.load(selection, range, patience)?;
+        if self.shared.log.cuts() != cuts {
+            // The units may point to where other records stand by now.
+            return Ok(Read::nothing(GetStatus::OffsetFoundNull, from, queue.range()));
+        }
+        Ok(read)
     }
 
     fn messages_max(&self, request: &ReadRequest<'_>) -> usize {

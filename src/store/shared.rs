@@ -80,6 +80,13 @@ impl Shared {
         PhysicalOffset(self.flushed.load(Ordering::Acquire))
     }
 
+    /// The log ends here now: first for its readers.
+    pub(super) fn cut_back(&self, end: PhysicalOffset) {
+        self.log.cut_back(end);
+        self.flushed.fetch_min(end.0, Ordering::AcqRel);
+        self.dispatched.fetch_min(end.0, Ordering::AcqRel);
+    }
+
     /// Recovery found the end of the log.
     pub(super) fn set_recovered(&self, end: PhysicalOffset) {
         self.flushed.store(end.0, Ordering::Release);

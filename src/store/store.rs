@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::append::{Append, Appended, Writer};
+use super::cut::Cut;
 use super::dispatch::Arrival;
 use super::error::{AppendError, Error};
 use super::flush::Flush;
-use super::follow::{Follow, Stuck};
+use super::follow::{Follow, News, Stuck};
 use super::job::{Done, Job, JobDone, Stop, Work, WriteTails};
-use super::raw::Role;
 use super::recovery::Outcome;
+use super::role::Role;
 use super::shared::Shared;
 use super::upkeep::{TAIL_UNITS_MAX, Upkeep};
 use super::view::View;
@@ -34,6 +35,10 @@ pub enum Event {
         /// The oldest byte of the log now.
         first: PhysicalOffset,
     },
+    /// The end of the log was cut back to here ([`Store::cut_back`]).
+    CutBack(PhysicalOffset),
+    /// The store assigns numbers and takes messages from now on ([`Store::lead`]).
+    Leading,
     /// The last job is done; nothing may be asked of the store any more.
     Stopped,
 }
@@ -44,6 +49,7 @@ pub struct Store {
     device: DeviceId,
     pub(super) writer: Writer,
     pub(super) role: Role,
+    pub(super) cut: Option<Cut>,
     pub(super) flush: Flush,
     pub(super) follow: Follow,
     pub(super) upkeep: Upkeep,
@@ -60,7 +66,8 @@ impl Store {
         shared.newest_time.store(newest_time.0, Ordering::Relaxed);
         Store {
             writer: Writer::new(Arc::clone(&shared), end),
-            role: Role::Leading,
+            role: Role::Leading { from: end },
+            cut: None,
             flush: Flush::new(shared.options.store.flush.clone(), end, now),
             follow: Follow::new(end, newest_time),
             upkeep: Upkeep::new(&shared, checkpoint, end, now, unsynced_files, unsynced_index),
@@ -84,7 +91,7 @@ impl Store {
     /// One result per [`Append`], in order. With SYNC_FLUSH a producer is answered when [`Event::Flushed`] has reached
     /// [`Appended::end`].
     pub fn append(&mut self, batch: &[Append], now: Millis) -> Vec<Result<Appended, AppendError>> {
-        let following = self.is_following().then_some(AppendError::NotLeading);
+        let following = (!self.is_leading()).then_some(AppendError::NotLeading);
         if let Some(refusal) = self.refusal().or(following) {
             return batch.iter().map(|_| Err(refusal.clone())).collect();
         }
@@ -133,12 +140,16 @@ impl Store {
 
     /// Makes confirmed messages readable, as far as memory has room for their units.
     pub fn follow(&mut self, arrivals: &mut Vec<Arrival>) {
+        if self.is_cutting() {
+            return;
+        }
         // After a failure nothing more is shown that may be lost.
         let confirmed = if self.poisoned.is_some() { self.flush.flushed() } else { self.flush.confirmed() };
         let room = TAIL_UNITS_MAX.saturating_sub(self.upkeep.tail_units);
-        let before = arrivals.len();
-        let stuck = self.follow.advance(&self.shared, confirmed, room, arrivals);
-        self.upkeep.tail_units += arrivals.len() - before;
+        let mut news = News { arrivals, grown: 0, restarted: Vec::new() };
+        let stuck = self.follow.advance(&self.shared, confirmed, room, self.numbers(), &mut news);
+        self.upkeep.tail_units = self.upkeep.tail_units.saturating_add_signed(news.grown);
+        self.upkeep.shortened.append(&mut news.restarted);
         self.shared.dispatched.store(self.follow.dispatched().0, Ordering::Release);
         assert!(self.follow.dispatched() <= self.flush.confirmed(), "nothing is dispatched above confirmed");
         match stuck {
@@ -159,6 +170,11 @@ impl Store {
         if self.poisoned.is_some() || self.stopping && self.lock.is_none() {
             return jobs;
         }
+        if self.is_cutting() {
+            jobs.extend(self.cut_work().map(|work| self.job(work)));
+            return jobs;
+        }
+        jobs.extend(self.count_wanted().map(|work| self.job(work)));
         self.plan_settle(now);
         if let Some((from, to)) = self.flush.due(now) {
             self.flush.started(to, now);
@@ -191,7 +207,7 @@ impl Store {
 
     /// The file to make ahead. Where an empty copy begins, its master says.
     fn file_wanted(&self) -> Option<i64> {
-        let begins_anywhere = self.is_following() && self.written() == self.shared.log.first();
+        let begins_anywhere = !self.is_leading() && self.written() == self.shared.log.first();
         if begins_anywhere { None } else { self.writer.file_wanted() }
     }
 
@@ -205,6 +221,9 @@ impl Store {
     pub fn next_deadline(&self) -> Option<Millis> {
         if self.poisoned.is_some() || self.stopping {
             return None;
+        }
+        if self.is_cutting() {
+            return self.is_quiet().then_some(Millis(0));
         }
         [self.flush.deadline(), self.survey_deadline(), self.upkeep_deadline()].into_iter().flatten().min()
     }
@@ -266,6 +285,16 @@ impl Store {
                     tracing::warn!(%error, "cannot delete the queues of a topic");
                 }
             }
+            Done::Count(Ok(numbered)) => self.counted(numbered, &mut events),
+            Done::Count(Err(error)) => {
+                self.upkeep.counting = false;
+                self.fail(error, &mut events);
+            }
+            Done::CutBack(Ok(done)) => self.cut_done(&done, &mut events),
+            Done::CutBack(Err(error)) => {
+                self.cut = None;
+                self.fail(error, &mut events);
+            }
             Done::Stop(Ok(())) => events.push(Event::Stopped),
             Done::Stop(Err(error)) => {
                 self.fail(error, &mut events);
@@ -316,10 +345,17 @@ impl Store {
     /// Whether all that was appended is durable and readable, and no job is outstanding but those of upkeep.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        let upkeep = self.upkeep.running || self.upkeep.surveying || self.upkeep.creating_segment;
-        let idle = !self.flush.is_running() && !self.follow.is_reading() && !upkeep;
         let done = self.flush.flushed() == self.flush.written() && self.follow.dispatched() == self.flush.written();
-        idle && (done || self.poisoned.is_some())
+        // A store that has failed begins no cut any more.
+        let cutting = self.cut.is_some_and(|cut| cut == Cut::Running || self.poisoned.is_none());
+        let done = done && self.upkeep.topics_to_delete.is_empty();
+        self.is_quiet() && !cutting && (done || self.poisoned.is_some())
+    }
+
+    /// Whether no job runs, but for one that cuts the log back.
+    pub(super) fn is_quiet(&self) -> bool {
+        let upkeep = self.upkeep.running || self.upkeep.surveying || self.upkeep.creating_segment;
+        !self.flush.is_running() && !self.follow.is_reading() && !self.upkeep.counting && !upkeep
     }
 
     /// Takes no more writes, and wants everything durable now: run [`Store::jobs`] until [`Store::is_drained`].

@@ -7,10 +7,12 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::checkpoint::{Checkpoint, Ours};
-use super::consume_queue::TailsDue;
+use super::consume_queue::{Queue, TailsDue};
 use super::consume_queues::QueueFile;
+use super::cut::CutDone;
 use super::index;
 use super::job::{Settle, Survey, TailsWritten, Work, WriteTails};
 use super::open_files::FileId;
@@ -59,9 +61,16 @@ pub(super) struct Upkeep {
     settle_at: Option<PhysicalOffset>,
     pub(super) unsynced_files: BTreeMap<(u64, i64), QueueFile>,
     unsynced_index: BTreeSet<u64>,
+    /// Queues whose files hold units that are gone; these must be erased before the checkpoint passes the record that made
+    /// them go.
+    pub(super) shortened: Vec<Arc<Queue>>,
+    /// Those that a job erases; kept until it has succeeded.
+    shortening: Vec<Arc<Queue>>,
     pub(super) topics_to_delete: Vec<String>,
     segments_to_delete: Vec<i64>,
     pub(super) creating_segment: bool,
+    /// A job looks through records for the numbers of their queues.
+    pub(super) counting: bool,
     /// A log file that could not be made ahead: left to the append that needs it.
     pub(super) segment_failed: Option<i64>,
 }
@@ -95,13 +104,41 @@ impl Upkeep {
             settle_at: None,
             unsynced_files: BTreeMap::new(),
             unsynced_index: unsynced_index.into_iter().collect(),
+            shortened: Vec::new(),
+            shortening: Vec::new(),
             topics_to_delete: Vec::new(),
             segments_to_delete: Vec::new(),
             creating_segment: false,
+            counting: false,
             segment_failed: None,
         };
         upkeep.note_unsynced(unsynced_files.into_iter());
         upkeep
+    }
+
+    fn shortening(&mut self) -> Vec<Arc<Queue>> {
+        self.shortening.append(&mut self.shortened);
+        self.shortening.sort_unstable_by_key(|queue| queue.serial);
+        self.shortening.dedup_by_key(|queue| queue.serial);
+        self.shortening.retain(|queue| !queue.is_deleted());
+        self.shortening.clone()
+    }
+
+    /// The log ends before what was settled or written.
+    pub(super) fn cut_back(&mut self, done: &CutDone) {
+        self.checkpoint = done.checkpoint;
+        self.tail_units -= done.units;
+        self.settle_at = None;
+        self.settle_wanted = true;
+        self.unsynced_files.retain(|(_, unit), file| file.queue.uses_file(*unit));
+        self.unsynced_index.retain(|name| !done.index_deleted.contains(name));
+        self.unsynced_index.extend(&done.index_changed);
+        self.segment_failed = None;
+    }
+
+    /// The checkpoint that is on disk.
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        self.checkpoint
     }
 
     /// Files that were written; whether one of them is new must not be forgotten before its folder is synced.
@@ -221,6 +258,7 @@ impl Store {
                 // Copies: should the job fail, all of them are still to be synced.
                 queue_files: self.upkeep.unsynced_files.values().cloned().collect(),
                 index_files: self.upkeep.unsynced_index.iter().copied().collect(),
+                shortened: self.upkeep.shortening(),
                 checkpoint: self.checkpoint(),
             }
         });
@@ -262,6 +300,7 @@ impl Store {
             self.upkeep.checkpoint = checkpoint;
             self.upkeep.unsynced_files.clear();
             self.upkeep.unsynced_index.clear();
+            self.upkeep.shortening.clear();
         }
         match written.failure {
             None => {}

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use mqcontainer::config::FlushDiskType;
 use mqcontainer::env::{Disk, OpenMode};
-use mqcontainer::protocol::ids::{Millis, PhysicalOffset};
-use mqcontainer::store::{AppendError, Patience};
+use mqcontainer::protocol::ids::{Millis, PhysicalOffset, QueueId};
+use mqcontainer::store::{AppendError, Event, Patience};
 
 use crate::disk::Crash;
 use crate::world::{SEGMENT, World, path};
@@ -185,4 +185,109 @@ fn a_disk_that_is_full_or_fails_promises_nothing() {
     failing.crash(Crash::Process);
     failing.open();
     check_copy(&leader, &mut failing);
+}
+
+#[test]
+fn a_topic_made_anew_begins_anew_in_its_copy() {
+    for crash in [None, Some(Crash::Process), Some(Crash::Power)] {
+        let mut leader = World::new(37, FlushDiskType::Async);
+        let mut follower = follower(38, FlushDiskType::Async);
+        (0..40).for_each(|number| drop(leader.append_one("t", number % 2, 20).unwrap()));
+        catch_up(&leader, &mut follower, 1000);
+        // The old units are in files, durably.
+        follower.now += 30_000;
+        follower.settle();
+        check_copy(&leader, &mut follower);
+        leader.store().delete_topic("t");
+        leader.model.clear();
+        (0..3).for_each(|number| drop(leader.append_one("t", number % 2, 20).unwrap()));
+        catch_up(&leader, &mut follower, 1000);
+        follower.settle();
+        check_copy(&leader, &mut follower);
+        follower.now += 30_000;
+        follower.settle();
+        check_copy(&leader, &mut follower);
+        match crash {
+            Some(crash) => follower.crash(crash),
+            None => follower.stop(),
+        }
+        assert_eq!(follower.open_counting(), 0, "the old units were gone from the files before the checkpoint moved");
+        check_copy(&leader, &mut follower);
+    }
+}
+
+#[test]
+fn numbers_go_on_before_all_records_are_readable() {
+    let mut leader = filled_leader(5);
+    // Nothing is readable without a sync.
+    let mut follower = follower(39, FlushDiskType::Sync);
+    catch_up(&leader, &mut follower, 1000);
+    leader.store().delete_topic("t");
+    leader.model.clear();
+    leader.append_one("t", 0, 20).unwrap();
+    leader.append_one("u", 0, 20).unwrap();
+    catch_up(&leader, &mut follower, 1000);
+    follower.model = leader.model.clone();
+    assert!(!follower.store().lead());
+    assert_eq!(follower.append_one("t", 0, 20), Err(AppendError::NotLeading));
+    follower.collect_jobs();
+    let count = follower.outstanding.iter().position(|job| job.name() == "count queues").unwrap();
+    follower.run_job(count);
+    assert!(follower.events.iter().any(|event| matches!(event, Event::Leading)));
+    assert_eq!(follower.flushed, 0);
+    // The model knows the numbers: one message each of t and u.
+    follower.append_one("t", 0, 20).unwrap();
+    follower.append_one("u", 0, 20).unwrap();
+    follower.settle();
+    let queues = [("t", 0, 2), ("u", 0, 2)];
+    for (topic, queue, max) in queues {
+        assert_eq!(follower.view().queue_range(topic, QueueId(queue)).max.0, max, "{topic} {queue}");
+    }
+}
+
+#[test]
+fn a_cut_is_refused_outside_of_the_log_and_without_a_master() {
+    let leader = filled_leader(3);
+    let mut world = World::new(40, FlushDiskType::Async);
+    assert_eq!(world.store().cut_back(PhysicalOffset(0)), Err(AppendError::NotFollowing));
+    world.store().follow_master();
+    catch_up(&leader, &mut world, 1000);
+    let end = world.store().written();
+    let outside = AppendError::CutOutside { to: end + 1, first: PhysicalOffset(0), end };
+    assert_eq!(world.store().cut_back(end + 1), Err(outside));
+    assert_eq!(world.store().cut_back(end + -1), Ok(()));
+    assert_eq!(world.store().cut_back(PhysicalOffset(0)), Err(AppendError::Changing));
+    let now = Millis(world.now);
+    assert_eq!(world.store().append_raw(end, Bytes::from_static(b"x"), now), Err(AppendError::Changing));
+    world.settle();
+    let start = PhysicalOffset(leader.model[2].physical);
+    assert!(matches!(world.events.last(), Some(Event::CutBack(end)) if *end == start), "{:?}", world.events.last());
+    assert_eq!((world.store().written(), world.view().log_range().1), (start, start));
+    check_copy(&leader, &mut world);
+    catch_up(&leader, &mut world, 1000);
+    world.settle();
+    check_copy(&leader, &mut world);
+}
+
+#[test]
+fn a_topic_that_is_deleted_while_queues_are_written_keeps_its_new_messages() {
+    let mut world = World::new(41, FlushDiskType::Async);
+    (0..64).for_each(|_| drop(world.append_one("t", 0, 10).unwrap()));
+    world.now += 2_000;
+    world.follow();
+    world.collect_jobs();
+    assert!(world.outstanding.iter().any(|job| job.name() == "write queues"));
+    world.store().delete_topic("t");
+    world.model.clear();
+    (0..64).for_each(|_| drop(world.append_one("t", 0, 10).unwrap()));
+    world.follow();
+    // The job of before takes what it finds.
+    world.settle();
+    world.now += 30_000;
+    world.settle();
+    world.check();
+    world.crash(Crash::Power);
+    world.open();
+    world.accept_end();
+    world.check();
 }

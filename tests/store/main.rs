@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod copies;
+mod copy_seeds;
 #[path = "../sim/disk.rs"]
 mod disk;
 mod faults;

@@ -14,13 +14,18 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn seeds() {
+    run("seeds", SEEDS, live);
+}
+
+/// Runs a test for many seeds, or for the one of the environment.
+pub fn run(test: &str, ordinary: u64, live: fn(u64)) {
     let seeds = match number("STORE_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("STORE_SEEDS").unwrap_or(SEEDS),
+        None => 0..number("STORE_SEEDS").unwrap_or(ordinary),
     };
     for seed in seeds {
         let outcome = std::panic::catch_unwind(|| live(seed));
-        assert!(outcome.is_ok(), "seed {seed}: repeat it with STORE_SEED={seed} cargo test --test store seeds");
+        assert!(outcome.is_ok(), "seed {seed}: repeat it with STORE_SEED={seed} cargo test --test store {test}");
     }
 }
 

@@ -109,7 +109,7 @@ pub struct World {
     pub outstanding: Vec<Job>,
     pub arrivals: Vec<Arrival>,
     pub events: Vec<Event>,
-    bodies: u64,
+    pub bodies: u64,
 }
 
 impl World {

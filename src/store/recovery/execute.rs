@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::checkpoint::Checkpoint;
-use super::super::consume_queue::{Queue, TailsDue};
+use super::super::consume_queue::{Numbering, Queue, TailsDue};
 use super::super::consume_queues::QueueFile;
 use super::super::dispatch::{self, Dispatched, Gap};
 use super::super::error::{Error, ReadError};
@@ -207,13 +207,12 @@ impl Recovery<'_> {
         record: &crate::protocol::record::RecordView<'_>,
         fill_gaps: bool,
     ) -> Result<Result<(), Gap>, Error> {
-        match dispatch::dispatch(&self.shared, record, fill_gaps) {
-            Ok(Dispatched::Readable(_)) => self.tail_units += 1,
-            Ok(Dispatched::Hidden) => {}
-            Ok(Dispatched::Restarted(arrival)) => {
-                self.tail_units += 1;
-                self.shortened.extend(self.shared.queues.get(&arrival.topic, arrival.queue));
+        match dispatch::dispatch(&self.shared, record, Numbering::Recovered { fill_gaps }) {
+            Ok(Dispatched::Readable(enqueued)) => {
+                self.tail_units = self.tail_units.saturating_add_signed(enqueued.grown);
+                self.shortened.extend(enqueued.restarted);
             }
+            Ok(Dispatched::Hidden) => {}
             Err(gap) => return Ok(Err(gap)),
         }
         if self.tail_units >= TAIL_UNITS_MAX {
@@ -305,15 +304,7 @@ impl Recovery<'_> {
     /// Queues and log are trusted only below a position from now on.
     fn lower_checkpoint(&mut self, position: PhysicalOffset) -> Result<(), Error> {
         let old = self.checkpoint;
-        self.checkpoint = Checkpoint {
-            queues_position: old.queues_position.min(position),
-            // Times do not say which of two records of one millisecond is meant; 0 means the oldest file.
-            queues_time: Millis(0),
-            master_flushed: old.master_flushed.min(position.0),
-            confirmed: old.confirmed.min(position.0),
-            ours: None,
-            ..old
-        };
+        self.checkpoint = old.lowered(position);
         if self.checkpoint == old {
             return Ok(());
         }

@@ -57,9 +57,38 @@ pub(super) fn load_index(
     Ok(changed)
 }
 
+/// Cuts the files of a running store back: keys of records at or behind `end` go. Returns the files that were changed and
+/// those that were deleted.
+pub(in crate::store) fn cut_index(
+    index: &Index,
+    disk: &dyn Disk,
+    end: PhysicalOffset,
+) -> Result<(Vec<u64>, Vec<u64>), Error> {
+    let mut files = index.files();
+    let (mut changed, mut deleted) = (Vec::new(), Vec::new());
+    while let Some(last) = files.pop_if(|last| last.header.end_physical >= end.0) {
+        let path = index.path_of(last.name);
+        let file = index.open(last.name, false)?;
+        let header = cut(index, file.as_ref(), last.header, end).map_err(Error::io("cut back", &path))?;
+        if header.count > 1 {
+            changed.push(last.name);
+            files.push(IndexFile { header, ..last });
+            break;
+        }
+        remove(index, disk, last.name, &path)?;
+        deleted.push(last.name);
+    }
+    if !deleted.is_empty() {
+        disk.sync_dir(index.dir()).map_err(Error::io("sync", index.dir()))?;
+    }
+    index.cut_back(files, end);
+    Ok((changed, deleted))
+}
+
 fn remove(index: &Index, disk: &dyn Disk, name: u64, path: &Path) -> Result<(), Error> {
+    disk.remove(path).map_err(Error::io("delete", path))?;
     index.close(name);
-    disk.remove(path).map_err(Error::io("delete", path))
+    Ok(())
 }
 
 /// Keeps the items of records before `durable` and builds the slots anew.

@@ -15,6 +15,7 @@ mod plan;
 mod scan;
 
 pub(super) use execute::Outcome;
+pub(super) use index::cut_index;
 
 use std::io;
 use std::sync::Arc;
