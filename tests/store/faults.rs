@@ -43,6 +43,28 @@ fn a_failed_sync_ends_all_writing_and_is_not_retried() {
     world.check();
 }
 
+/// The kernel takes the pages of a failed sync for clean. The store that is opened again on the same machine finds the message in
+/// the page cache and makes it readable; then it must also reach the disk.
+#[test]
+fn what_a_failed_sync_left_in_the_page_cache_is_written_again() {
+    for seed in 0..20 {
+        let mut world = World::new(seed, FlushDiskType::Sync);
+        world.append_one("t", 0, 1_500).unwrap();
+        world.disk.fail_syncs(1);
+        world.collect_jobs();
+        while !world.outstanding.is_empty() {
+            world.run_job(0);
+        }
+        world.crash(Crash::Process);
+        world.open();
+        assert_eq!(world.view().queue_range("t", QueueId(0)).max.0, 1, "the page cache still has it");
+        world.crash(Crash::Power);
+        world.open();
+        assert_eq!(world.view().queue_range("t", QueueId(0)).max.0, 1, "seed {seed}: read once, then lost");
+        world.check();
+    }
+}
+
 #[test]
 fn a_failed_write_ends_all_writing() {
     let mut world = World::new(2, FlushDiskType::Async);

@@ -245,6 +245,7 @@ impl Recovery<'_> {
         self.erase_behind(end)?;
         if self.evidence.crashed {
             // A process crash leaves bytes in the page cache that nobody has synced.
+            self.write_again(start, end)?;
             job::sync_log(&self.shared, start, end)?;
         }
         self.shared.log.set_written(end);
@@ -256,6 +257,26 @@ impl Recovery<'_> {
             for queue in &self.shortened {
                 self.shared.queues.trim(self.disk, queue)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Writes the log's bytes over themselves. After a failed sync the kernel takes pages for clean that never reached the disk; a
+    /// broker that ended for that reason starts anew on the same machine, finds them in the page cache, and no sync brings
+    /// them to the disk unless they are written once more.
+    fn write_again(&self, start: PhysicalOffset, end: PhysicalOffset) -> Result<(), Error> {
+        let log = &self.shared.log;
+        let mut position = start;
+        while position < end {
+            let bytes = match log.read_up_to(position, end, WINDOW_BYTES, Patience::MayBlock) {
+                Ok(Some(bytes)) if !bytes.is_empty() => bytes,
+                Ok(_) | Err(ReadError::WouldBlock) => break,
+                Err(ReadError::Failed(error)) => return Err(error),
+            };
+            let base = log.base_of(position);
+            let within = (position.0 - base).unsigned_abs();
+            log.open(base)?.write_all_at(within, &bytes).map_err(Error::io("write", &log.path_of(base)))?;
+            position = position + i64::try_from(bytes.len()).unwrap_or(0);
         }
         Ok(())
     }
