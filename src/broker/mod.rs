@@ -39,6 +39,6 @@ mod testing;
 mod upstream;
 
 pub use handle::{Exit, Handle, Started};
-pub use open::{Links, StartError, start};
+pub use open::{Links, StartError, link_options, open, start};
 pub use snapshot::Snapshot;
 pub use upstream::Upstream;

@@ -17,7 +17,7 @@ use crate::replication::epochs::Epochs;
 use crate::replication::following::Following;
 use crate::replication::leading::Leading;
 use crate::replication::link::local::Door;
-use crate::replication::sender::{LinkOptions, LogState};
+use crate::replication::sender::LinkOptions;
 use crate::store::{self, Progress, Store};
 
 use super::action::ConfigFile;
@@ -108,15 +108,7 @@ pub async fn start(
     let readers =
         Readers::new(store.view(), env.tasks.clone(), (share.clone(), weight), results.clone(), Arc::clone(&owner));
     let stages = Arc::new(Stages::default());
-    let state = LogState {
-        first: store.view().log_range().0,
-        end: store.written(),
-        durable: store.written(),
-        segment_bytes: store.view().segment_bytes(),
-        epochs: Arc::clone(core.lineage.epochs()),
-        refused: 0,
-    };
-    let (log, logs) = watch::channel(state);
+    let (log, logs) = watch::channel(core.log_state(&store, 0));
     let (news, incoming) = mailbox::bounded(INCOMING_LIMIT);
     let group = Env { tasks: env.tasks.child(), ..env.clone() };
     if config.role == Role::Slave {
@@ -162,7 +154,9 @@ pub async fn start(
     Ok(Started { handle, announcements, ended, door, links: group.tasks })
 }
 
-fn link_options(config: &Broker) -> LinkOptions {
+/// How the links of a broker behave.
+#[must_use]
+pub fn link_options(config: &Broker) -> LinkOptions {
     let options = &config.replication;
     let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     LinkOptions {
@@ -173,7 +167,12 @@ fn link_options(config: &Broker) -> LinkOptions {
     }
 }
 
-fn open(
+/// Opens a broker's store and tables, ready for an owner. Blocks: for the I/O pool. `seed` makes its unique ids differ from those of
+/// its last run.
+///
+/// # Errors
+/// [`StartError`]; the lock of the store is given back then.
+pub fn open(
     config: &Arc<Broker>,
     disk: &Arc<dyn Disk>,
     now: Millis,

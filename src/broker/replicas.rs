@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::config::FlushDiskType;
 use crate::protocol::command::Command;
 use crate::protocol::ids::{Millis, PhysicalOffset};
 use crate::replication::Incoming;
@@ -10,6 +11,8 @@ use crate::replication::ack::{self, Group};
 use crate::replication::leading::Traffic;
 use crate::replication::progress::{Progress, SessionId};
 use crate::replication::rate::Rate;
+use crate::replication::sender::LogState;
+use crate::store::Store;
 
 use super::action::{Action, RequestId};
 use super::core::Core;
@@ -84,6 +87,24 @@ impl Core {
         for Stored { to, response, since } in held {
             self.stats.put_lasted(now.since(since));
             self.answer_stored(to, response, actions);
+        }
+    }
+
+    /// The log as links see it; `refused` counts the frames of a leader that the store did not take.
+    #[must_use]
+    pub fn log_state(&self, store: &Store, refused: u64) -> LogState {
+        let end = store.written();
+        let safe = match self.flush_disk_type() {
+            FlushDiskType::Sync => store.flushed(),
+            FlushDiskType::Async => end,
+        };
+        LogState {
+            first: self.view.log_range().0,
+            end,
+            durable: safe.min(self.lineage.durable()).min(end),
+            segment_bytes: self.view.segment_bytes(),
+            epochs: Arc::clone(self.lineage.epochs()),
+            refused,
         }
     }
 

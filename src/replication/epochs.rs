@@ -93,6 +93,8 @@ impl Epochs {
     }
 
     /// Up to where a follower's log agrees with its leader's; `None` when no epoch says so.
+    ///
+    /// Without an epoch in common a later leader has rewritten everything from its oldest epoch on: the logs agree before that.
     #[must_use]
     pub fn agreement(
         &self,
@@ -101,10 +103,13 @@ impl Epochs {
         leader_end: PhysicalOffset,
     ) -> Option<PhysicalOffset> {
         let end_of = |epochs: &Epochs, start, end| epochs.end_after(start).unwrap_or(end);
-        self.list.iter().rev().find(|epoch| leader.list.contains(epoch)).map(|epoch| {
+        if let Some(epoch) = self.list.iter().rev().find(|epoch| leader.list.contains(epoch)) {
             let (own, other) = (end_of(self, epoch.start, end), end_of(leader, epoch.start, leader_end));
-            own.min(other)
-        })
+            return Some(own.min(other));
+        }
+        let (own, other) = (self.list.first()?, leader.list.first()?);
+        let is_later = self.newest()?.number < other.number;
+        (is_later && own.start <= other.start && other.start <= end).then_some(other.start)
     }
 
     /// The content of `epochFileCheckpoint`: number of lines, CRC of them, then `number-start` each.
@@ -177,6 +182,10 @@ mod tests {
         check(&leader, 950, &leader, 900, Some(900));
         check(&[(1, 0), (3, 200)], 250, &leader, 900, Some(200));
         check(&[(3, 0)], 250, &leader, 900, None);
+        check(&[(1, 0)], 250, &[(2, 0)], 900, Some(0));
+        check(&[(1, 0), (2, 100)], 250, &[(3, 200), (4, 300)], 900, Some(200));
+        check(&[(1, 0)], 150, &[(3, 200)], 900, None);
+        check(&[(1, 300)], 350, &[(3, 200)], 900, None);
         check(&[(2, 299)], 350, &leader, 900, None);
         check(&[], 250, &leader, 900, None);
     }

@@ -261,6 +261,7 @@ mod tests {
         check_welcome(&[(1, 0)], 600, &leader, 900, Ok(Some(500)));
         check_welcome(&[(1, 0), (2, 400)], 600, &leader, 900, Ok(Some(400)));
         check_welcome(&[(2, 0)], 600, &leader, 900, Err(Closed::NoAgreement));
+        check_welcome(&[(1, 0)], 600, &[(2, 0)], 900, Ok(Some(0)));
         check_welcome(&[], 0, &leader, 900, Ok(None));
         check_welcome(&[], 600, &leader, 900, Ok(None));
         check_welcome(&[], 901, &leader, 900, Err(Closed::NoAgreement));

@@ -21,7 +21,6 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::config::FlushDiskType;
 use crate::env::mailbox::{Receiver, Sender};
 use crate::env::{Env, Job, Share};
 use crate::protocol::command::Command;
@@ -29,7 +28,7 @@ use crate::protocol::ids::Millis;
 use crate::remoting::{Connection, ConnectionId, ReplySlot, Request};
 use crate::replication::Incoming;
 use crate::replication::sender::LogState;
-use crate::store::{Append, JobDone, Read, Store, View};
+use crate::store::{Append, JobDone, Read, Store};
 
 use self::crowd::Crowd;
 use self::replication::INCOMING_MAX;
@@ -95,8 +94,6 @@ pub(super) struct Actor {
     failed: Option<String>,
     /// What links know of the log.
     published: LogState,
-    view: View,
-    flush: FlushDiskType,
     /// Frames of a leader that the store did not take.
     refused: u64,
     day: i64,
@@ -117,8 +114,6 @@ impl Actor {
         let published = parts.log.borrow().clone();
         Actor {
             published,
-            view: parts.store.view(),
-            flush: parts.core.flush_disk_type(),
             refused: 0,
             parts,
             slots: HashMap::new(),
@@ -274,6 +269,10 @@ impl Actor {
                 tracing::error!(broker = %self.parts.owner, reason, "the store has failed");
                 self.parts.core.handle(now, Event::StoreFailed { reason: reason.clone() }, actions);
                 self.failed = Some(reason);
+            }
+            crate::store::Event::CutBack(to) => {
+                tracing::warn!(broker = %self.parts.owner, %to, "the log was cut back to what the leader has");
+                self.parts.core.handle(now, Event::Replication(Incoming::Cut { to }), actions);
             }
             event => tracing::info!(broker = %self.parts.owner, ?event, "store"),
         }

@@ -7,10 +7,8 @@ use bytes::Bytes;
 use super::{Actor, Inbound};
 use crate::broker::action::Action;
 use crate::broker::event::Event;
-use crate::config::FlushDiskType;
 use crate::protocol::ids::{Millis, PhysicalOffset};
 use crate::replication::Incoming;
-use crate::replication::sender::LogState;
 
 use super::jobs::Report;
 
@@ -21,8 +19,7 @@ impl Actor {
     pub(super) fn incoming(&mut self, now: Millis, incoming: Incoming, actions: &mut Vec<Action>) {
         match incoming {
             Incoming::Received { epoch, at, bytes } => self.received(now, epoch, at, bytes, actions),
-            // Without a cut the leader's bytes would not stand where they belong; the link ends and says so.
-            Incoming::Cut { .. } => self.refused += 1,
+            Incoming::Cut { to } => self.cut_back(to),
             incoming => self.parts.core.handle(now, Event::Replication(incoming), actions),
         }
     }
@@ -40,18 +37,17 @@ impl Actor {
         }
     }
 
+    /// The store does it in a job; `Event::CutBack` ends it.
+    fn cut_back(&mut self, to: PhysicalOffset) {
+        if let Err(error) = self.parts.store.cut_back(to) {
+            tracing::warn!(broker = %self.parts.owner, %to, %error, "the log was not cut back");
+            self.refused += 1;
+        }
+    }
+
     /// Tells links how far the log is, when that has changed.
     pub(super) fn publish(&mut self) {
-        let store = &self.parts.store;
-        let (first, end) = (self.view.log_range().0, store.written());
-        let safe = match self.flush {
-            FlushDiskType::Sync => store.flushed(),
-            FlushDiskType::Async => end,
-        };
-        let durable = safe.min(self.parts.core.lineage.durable()).min(end);
-        let epochs = self.parts.core.lineage.epochs();
-        let segment_bytes = self.published.segment_bytes;
-        let state = LogState { first, end, durable, segment_bytes, epochs: Arc::clone(epochs), refused: self.refused };
+        let state = self.parts.core.log_state(&self.parts.store, self.refused);
         if state != self.published {
             self.published = state.clone();
             self.parts.log.send_replace(state);
