@@ -68,10 +68,10 @@ impl Core {
                     tracing::debug!(broker = %self.config.identity, leader, reason, "cannot follow yet");
                 }
             }
-            Incoming::Received { epoch, at, bytes } => {
+            Incoming::Adopt { epochs } => self.lineage.adopt(epochs),
+            Incoming::Received { bytes, .. } => {
                 self.replicas.heard = now;
                 self.replicas.rate.add(now, bytes.len());
-                self.lineage.continue_with(epoch, at);
             }
             Incoming::Cut { to } => self.lineage.cut(to),
         }
@@ -90,6 +90,12 @@ impl Core {
         }
     }
 
+    /// Whether bytes of this epoch may be appended: it is on disk, because the leader named it before.
+    #[must_use]
+    pub fn knows_epoch(&self, number: i32) -> bool {
+        self.lineage.knows(number)
+    }
+
     /// The log as links see it; `refused` counts the frames of a leader that the store did not take.
     #[must_use]
     pub fn log_state(&self, store: &Store, refused: u64) -> LogState {
@@ -101,9 +107,10 @@ impl Core {
         LogState {
             first: self.view.log_range().0,
             end,
-            durable: safe.min(self.lineage.durable()).min(end),
+            durable: safe.min(end),
             segment_bytes: self.view.segment_bytes(),
             epochs: Arc::clone(self.lineage.epochs()),
+            epochs_saved: self.lineage.is_saved(),
             refused,
         }
     }

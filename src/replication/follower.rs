@@ -222,6 +222,7 @@ mod tests {
             durable: PhysicalOffset(durable),
             segment_bytes: 1_000,
             epochs: Arc::new(Epochs::new(epochs(list))),
+            epochs_saved: true,
             refused: 0,
         }
     }

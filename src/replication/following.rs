@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::Incoming;
+use super::epochs::Epochs;
 use super::follower::{Follower, Step};
 use super::link::local::Door;
 use super::link::tcp::{self, Answered};
@@ -169,6 +170,7 @@ impl<T> Following<T> {
             }
             Answered::Java(buffer) => {
                 follower.answered_in_java(self.now(), &state);
+                self.adopt(Epochs::default()).await?;
                 (Dialect::Java, buffer)
             }
         };
@@ -182,12 +184,24 @@ impl<T> Following<T> {
     async fn agree(&mut self, follower: &mut Follower, welcome: &Welcome) -> Result<(), Ended> {
         let state = self.log.borrow_and_update().clone();
         let agreed = follower.welcomed(self.now(), welcome, &state)?;
-        let Some(to) = agreed.cut else { return Ok(()) };
+        let epochs = Epochs::new(welcome.epochs.iter().copied());
+        let Some(to) = agreed.cut else { return self.adopt(epochs).await };
         tracing::warn!(broker = %self.owner, from = %state.end, %to, "the leader has other bytes: the log is cut back");
         self.tell(Incoming::Cut { to }).await?;
         let is_cut = |log: &LogState| log.end <= to || log.refused != state.refused;
-        let log = self.log.wait_for(is_cut).await.map_err(|_| Ended::Broker)?;
-        if log.end == to { Ok(()) } else { Err(Closed::Refused.into()) }
+        let end = self.log.wait_for(is_cut).await.map_err(|_| Ended::Broker)?.end;
+        if end != to {
+            return Err(Closed::Refused.into());
+        }
+        self.adopt(epochs).await
+    }
+
+    /// The leader's epochs are on disk before its first byte is asked for.
+    async fn adopt(&mut self, epochs: Epochs) -> Result<(), Ended> {
+        self.tell(Incoming::Adopt { epochs: epochs.clone() }).await?;
+        let is_adopted = |log: &LogState| log.epochs_saved && *log.epochs == epochs;
+        self.log.wait_for(is_adopted).await.map_err(|_| Ended::Broker)?;
+        Ok(())
     }
 
     async fn receive(

@@ -33,6 +33,7 @@ use bytes::Bytes;
 use crate::protocol::ha::Dialect;
 use crate::protocol::ids::PhysicalOffset;
 
+use epochs::Epochs;
 use leading::Traffic;
 use progress::{Session, SessionId};
 
@@ -66,6 +67,11 @@ pub enum Incoming {
         leader: String,
         /// How it speaks.
         dialect: Dialect,
+    },
+    /// The leader's log has these epochs: they must be on disk before its bytes come.
+    Adopt {
+        /// All of them; none of a Java leader.
+        epochs: Epochs,
     },
     /// The log must be cut back before the leader's bytes can be appended.
     Cut {

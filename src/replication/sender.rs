@@ -36,12 +36,14 @@ pub struct LogState {
     pub first: PhysicalOffset,
     /// The end of what is written.
     pub end: PhysicalOffset,
-    /// Up to where a follower may acknowledge: written or, with SYNC_FLUSH, flushed; and of an epoch that is on disk.
+    /// Up to where a follower may acknowledge: written or, with SYNC_FLUSH, flushed.
     pub durable: PhysicalOffset,
     /// Bytes of one file.
     pub segment_bytes: i64,
     /// Who wrote what.
     pub epochs: Arc<Epochs>,
+    /// Whether the epochs are on disk.
+    pub epochs_saved: bool,
     /// Frames of a leader that could not be appended so far.
     pub refused: u64,
 }
@@ -269,6 +271,7 @@ mod tests {
             durable: PhysicalOffset(end),
             segment_bytes: 1_000,
             epochs: Arc::new(Epochs::new([epoch(1, 0), epoch(3, 2_150)])),
+            epochs_saved: true,
             refused: 0,
         }
     }

@@ -14,6 +14,7 @@ use mqcontainer::protocol::command::Command;
 use mqcontainer::protocol::ids::{BrokerId, Millis, PhysicalOffset};
 use mqcontainer::remoting::ConnectionId;
 use mqcontainer::replication::Incoming;
+use mqcontainer::replication::epochs::Epochs;
 use mqcontainer::replication::follower::Follower;
 use mqcontainer::replication::leading::Traffic;
 use mqcontainer::replication::progress::{Replica, Session, SessionId};
@@ -70,6 +71,8 @@ pub struct Life {
     pub senders: Vec<(LinkId, Sender, bool)>,
     /// The cut its leader has asked for.
     pub cutting: Option<PhysicalOffset>,
+    /// Its leader's epochs, until they are on disk.
+    pub adopting: Option<Epochs>,
     bug: Option<Bug>,
 }
 
@@ -121,6 +124,7 @@ impl Member {
             link: None,
             senders: Vec::new(),
             cutting: None,
+            adopting: None,
             bug,
         });
         let mut outcome = Outcome::default();
@@ -164,6 +168,22 @@ impl Life {
     fn cut_back(&mut self, now: Millis, to: PhysicalOffset, actions: &mut Vec<Action>) {
         self.cutting = None;
         self.core.handle(now, Event::Replication(Incoming::Cut { to }), actions);
+        self.adopt(now, actions);
+    }
+
+    /// The leader's epochs go to disk, once the log is cut.
+    pub fn adopt(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        if let Some(epochs) = self.adopting.clone().filter(|_| self.cutting.is_none()) {
+            self.core.handle(now, Event::Replication(Incoming::Adopt { epochs }), actions);
+        }
+    }
+
+    /// Whether the leader may send.
+    pub fn is_ready(&mut self) -> bool {
+        let log = &self.log;
+        let done = |epochs: &mut Epochs| log.epochs_saved && *log.epochs == *epochs;
+        let _adopted = self.adopting.take_if(done);
+        self.cutting.is_none() && self.adopting.is_none()
     }
 
     /// The leader has sent bytes.
@@ -176,6 +196,10 @@ impl Life {
         outcome: &mut Outcome,
     ) {
         let mut actions = Vec::new();
+        if !self.core.knows_epoch(epoch) {
+            self.refused += 1;
+            return;
+        }
         match self.store.append_raw(at, bytes.clone(), now) {
             Ok(_) => {
                 let taken = Incoming::Received { epoch, at, bytes };

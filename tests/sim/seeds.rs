@@ -11,8 +11,8 @@ const BUG_SEEDS: u64 = 100;
 
 /// Seeds that once failed, each for a mistake that is mended: 3, a leader that had lost everything and a follower without an
 /// epoch in common with it; 28, bytes of a failed sync that a restarted broker took for safe; 176, a check that looked at what
-/// a dead leader had sent.
-const ONCE_FAILED: [u64; 3] = [3, 28, 176];
+/// a dead leader had sent; 1399, bytes of an epoch that a crash found on disk without the epoch.
+const ONCE_FAILED: [u64; 4] = [3, 28, 176, 1399];
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()

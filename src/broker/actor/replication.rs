@@ -25,6 +25,11 @@ impl Actor {
     }
 
     fn received(&mut self, now: Millis, epoch: i32, at: PhysicalOffset, bytes: Bytes, actions: &mut Vec<Action>) {
+        if !self.parts.core.knows_epoch(epoch) {
+            tracing::warn!(broker = %self.parts.owner, %at, epoch, "the leader sends bytes of an epoch it has not named");
+            self.refused += 1;
+            return;
+        }
         match self.parts.store.append_raw(at, bytes.clone(), now) {
             Ok(_) => {
                 let taken = Incoming::Received { epoch, at, bytes };

@@ -1,11 +1,10 @@
 //! The epochs of a broker's log and whether they are on disk (`epochFileCheckpoint`).
 //!
-//! Invariant: bytes of an epoch are neither acknowledged to a leader nor sent to a follower as this log's before the
-//! epoch is on disk; after a crash nobody could say whose they are.
+//! Invariant: no byte of an epoch is appended before the epoch is on disk; after a crash nobody could say whose it is. A leader
+//! writes its epoch before it opens, a follower those of its leader before it asks for the first byte.
 
 use std::sync::Arc;
 
-use crate::protocol::ha::Epoch;
 use crate::protocol::ids::PhysicalOffset;
 use crate::replication::epochs::Epochs;
 
@@ -31,17 +30,15 @@ impl Lineage {
         &self.epochs
     }
 
-    /// Bytes of this epoch come next; 0 stands for a Java leader, who does not say.
-    pub fn continue_with(&mut self, number: i32, at: PhysicalOffset) {
-        let newest = self.epochs.newest();
-        if number == 0 {
-            // What is behind an epoch is not proved by it any more; as in Java it will be believed.
-            if newest.is_some() {
-                self.epochs = Arc::default();
-            }
-        } else if newest.is_none_or(|newest| newest.number < number) {
-            Arc::make_mut(&mut self.epochs).begin(Epoch { number, start: at });
-        }
+    /// The log will be a copy of one with these epochs; a Java leader names none. Its bytes may come when this is on disk.
+    pub fn adopt(&mut self, epochs: Epochs) {
+        self.epochs = Arc::new(epochs);
+    }
+
+    /// Whether bytes of this epoch belong here; 0 stands for a Java leader, who does not say.
+    #[must_use]
+    pub fn knows(&self, number: i32) -> bool {
+        number == 0 || self.epochs.list().iter().any(|epoch| epoch.number == number)
     }
 
     /// The log was cut back.
@@ -51,11 +48,10 @@ impl Lineage {
         }
     }
 
-    /// Up to where the log's epochs are on disk.
+    /// Whether the file holds the epochs as they are.
     #[must_use]
-    pub fn durable(&self) -> PhysicalOffset {
-        let unsaved = self.epochs.list().iter().find(|epoch| !self.saved.list().contains(epoch));
-        unsaved.map_or(PhysicalOffset(i64::MAX), |epoch| epoch.start)
+    pub fn is_saved(&self) -> bool {
+        self.epochs == self.saved
     }
 
     /// What to write now, if anything; one write at a time.
@@ -79,39 +75,41 @@ impl Lineage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::ha::Epoch;
 
-    fn check(lineage: &mut Lineage, durable: i64, file: Option<&str>) {
-        assert_eq!(lineage.durable(), PhysicalOffset(durable));
+    fn epochs(list: &[(i32, i64)]) -> Epochs {
+        Epochs::new(list.iter().map(|&(number, start)| Epoch { number, start: PhysicalOffset(start) }))
+    }
+
+    fn check(lineage: &mut Lineage, saved: bool, file: Option<&str>) {
+        assert_eq!(lineage.is_saved(), saved);
         let lines = lineage.take_unsaved().map(|text| text.lines().skip(2).collect::<Vec<_>>().join(" "));
         assert_eq!(lines.as_deref(), file);
     }
 
     #[test]
-    fn an_epoch_counts_once_it_is_on_disk() {
+    fn epochs_count_once_they_are_on_disk() {
         let mut lineage = Lineage::default();
-        check(&mut lineage, i64::MAX, None);
-        lineage.continue_with(1, PhysicalOffset(0));
-        check(&mut lineage, 0, Some("1-0"));
-        lineage.continue_with(1, PhysicalOffset(50));
-        lineage.continue_with(3, PhysicalOffset(100));
-        check(&mut lineage, 0, None);
+        check(&mut lineage, true, None);
+        lineage.adopt(epochs(&[(1, 0)]));
+        check(&mut lineage, false, Some("1-0"));
+        lineage.adopt(epochs(&[(1, 0), (3, 100)]));
+        check(&mut lineage, false, None);
         lineage.written(true);
-        check(&mut lineage, 100, Some("1-0 3-100"));
+        check(&mut lineage, false, Some("1-0 3-100"));
         lineage.written(false);
-        check(&mut lineage, 100, Some("1-0 3-100"));
+        check(&mut lineage, false, Some("1-0 3-100"));
         lineage.written(true);
-        check(&mut lineage, i64::MAX, None);
+        check(&mut lineage, true, None);
+        assert_eq!([0, 1, 2, 3].map(|number| lineage.knows(number)), [true, true, false, true]);
         lineage.cut(PhysicalOffset(100));
-        check(&mut lineage, i64::MAX, Some("1-0"));
-        lineage.continue_with(4, PhysicalOffset(80));
-        lineage.written(true);
-        check(&mut lineage, 80, Some("1-0 4-80"));
+        check(&mut lineage, false, Some("1-0"));
     }
 
     #[test]
     fn a_java_leader_leaves_no_epochs() {
-        let mut lineage = Lineage::new(Epochs::new([Epoch { number: 2, start: PhysicalOffset(7) }]));
-        lineage.continue_with(0, PhysicalOffset(90));
-        check(&mut lineage, i64::MAX, Some(""));
+        let mut lineage = Lineage::new(epochs(&[(2, 7)]));
+        lineage.adopt(Epochs::default());
+        check(&mut lineage, false, Some(""));
     }
 }

@@ -1,5 +1,7 @@
 //! What the tasks of links do, on simulated connections.
 
+use mqcontainer::replication::epochs::Epochs;
+
 use super::*;
 
 /// Frames a link carries at a time, as a socket's buffer would.
@@ -50,7 +52,7 @@ impl World {
         let now = self.now();
         loop {
             let Some(living) = &mut self.members[member].life else { return Ok(i64::MAX) };
-            if living.cutting.is_some() {
+            if !living.is_ready() {
                 return Ok(i64::MAX);
             }
             match living.follower.step(now, &living.log) {
@@ -172,22 +174,30 @@ impl World {
         })
     }
 
+    /// The leader has greeted: the log is cut back if need be, then the epochs are written, then bytes may come.
     pub(super) fn welcomed(&mut self, member: usize, life: u64, link: LinkId, welcome: &Welcome) -> Result<(), String> {
         let (now, skips) = (self.now(), self.bug == Some(Bug::SkipCut));
         let Some(living) = &mut self.members[member].life else { return Ok(()) };
         let log = living.log.clone();
         let agreed = living.follower.welcomed(now, welcome, &log);
-        self.tell(|| {
+        if self.tells {
             let (own, other) = (log.epochs.list(), &welcome.epochs);
-            format!("{member} greeted: own {} {own:?}, leader {} {other:?}: {agreed:?}", log.end, welcome.end)
-        });
+            let at = self.now - BEGIN;
+            println!("{at:>9} {member} greeted: own {} {own:?}, leader {} {other:?}: {agreed:?}", log.end, welcome.end);
+        }
         let cut = match agreed {
             Ok(agreed) => agreed.cut,
             Err(reason) => return Err(format!("member {member} cannot follow: {reason}")),
         };
-        let Some(to) = cut else { return self.with(member, life, |_, _, _, _| {}) };
+        living.adopting = Some(Epochs::new(welcome.epochs.iter().copied()));
+        let Some(to) = cut else {
+            return self.with(member, life, |living, now, config, outcome| {
+                let mut actions = Vec::new();
+                living.adopt(now, &mut actions);
+                living.settle(now, actions, outcome, config);
+            });
+        };
         self.coverage.cuts_of_logs += 1;
-        let Some(living) = &mut self.members[member].life else { return Ok(()) };
         if skips {
             let report = mqcontainer::protocol::ha::Report { epoch: 0, end: log.end };
             living.follower.connected(now, &log);
