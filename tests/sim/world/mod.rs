@@ -188,7 +188,7 @@ impl World {
     fn happen(&mut self, what: Happening) -> Result<(), String> {
         match what {
             Happening::Wake { member, life } => {
-                if self.members[member].wakes != Some(self.now) {
+                if self.members[member].wakes != Some(self.now) || !self.lives(member, life) {
                     return Ok(());
                 }
                 self.members[member].wakes = None;
