@@ -9,7 +9,7 @@ use crate::protocol::ids::{Millis, PhysicalOffset};
 use crate::replication::Incoming;
 use crate::replication::ack::{self, Group};
 use crate::replication::leading::Traffic;
-use crate::replication::progress::{Progress, SessionId};
+use crate::replication::progress::{Progress, Session, SessionId};
 use crate::replication::rate::Rate;
 use crate::replication::sender::LogState;
 use crate::store::Store;
@@ -88,6 +88,18 @@ impl Core {
             self.stats.put_lasted(now.since(since));
             self.answer_stored(to, response, actions);
         }
+    }
+
+    /// Followers that keep up.
+    pub(super) fn replicas_in_sync(&self) -> usize {
+        self.replicas.progress.in_sync(self.view.log_range().1, self.config.replication.max_gap_not_in_sync)
+    }
+
+    /// Bytes that each follower is behind.
+    pub(super) fn replica_lags(&self) -> Vec<(String, i64)> {
+        let end = self.view.log_range().1;
+        let lag = |(_, session): (SessionId, &Session)| (session.replica.name(), (end - session.acknowledged).max(0));
+        self.replicas.progress.sessions().map(lag).collect()
     }
 
     /// Whether bytes of this epoch may be appended: it is on disk, because the leader named it before.

@@ -74,8 +74,14 @@ pub struct Snapshot {
     pub creations: Vec<(Creation, bool, CreationTimes)>,
     /// Pulls that wait for a message.
     pub held_pulls: usize,
-    /// Answers that wait for a sync.
+    /// Answers that wait for a sync or for followers.
     pub flush_waiters: usize,
+    /// Followers that keep up.
+    pub replicas_in_sync: usize,
+    /// Each link to a follower, and how many bytes that one is behind.
+    pub replica_lags: Vec<(String, i64)>,
+    /// Whether the link to the leader stands; none of a master.
+    pub following: Option<bool>,
 }
 
 /// `rocketmq_messages_in_total`, `rocketmq_throughput_in_total`, `rocketmq_message_size`.
@@ -195,6 +201,9 @@ impl Core {
             creations: self.creations.times().collect(),
             held_pulls: self.holds.len(),
             flush_waiters: self.waiters.len(),
+            replicas_in_sync: self.replicas_in_sync(),
+            replica_lags: self.replica_lags(),
+            following: self.is_slave().then_some(self.replicas.following.is_some()),
         }
     }
 

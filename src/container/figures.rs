@@ -27,12 +27,30 @@ pub(super) fn add(page: &mut Exposition, owner: &Owner, broker: &Snapshot) {
     for (family, value) in values {
         page.add(family, Some(owner), &[], count(value));
     }
+    add_replication(page, owner, broker);
     add_store(page, owner, broker);
     add_messages(page, owner, broker);
     add_creations(page, owner, broker);
     add_clients(page, owner, broker);
     for lag in &broker.lags {
         add_lag(page, owner, lag);
+    }
+}
+
+fn add_replication(page: &mut Exposition, owner: &Owner, broker: &Snapshot) {
+    if let Some(following) = broker.following {
+        page.add(&series::FOLLOWING, Some(owner), &[], count(u64::from(following)));
+    } else {
+        page.add(&series::REPLICAS_IN_SYNC, Some(owner), &[], count(broker.replicas_in_sync as u64));
+    }
+    // A follower that makes its link anew has two for a moment: the page knows it once, with what it held at the most.
+    let mut lags: std::collections::BTreeMap<&str, i64> = std::collections::BTreeMap::new();
+    for (replica, lag) in &broker.replica_lags {
+        let least = lags.entry(replica).or_insert(*lag);
+        *least = (*least).min(*lag);
+    }
+    for (replica, lag) in lags {
+        page.add(&series::REPLICA_LAG_BYTES, Some(owner), &[replica], signed(lag));
     }
 }
 

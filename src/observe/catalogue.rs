@@ -152,7 +152,13 @@ families! {
     HELD_PULLS = "mqcontainer_held_pulls" Gauge Broker []
         "Long polls that wait for a message.";
     FLUSH_WAITERS = "mqcontainer_flush_waiters" Gauge Broker []
-        "Answers that wait for a sync.";
+        "Answers that wait for a sync or for followers.";
+    REPLICAS_IN_SYNC = "mqcontainer_replicas_in_sync" Gauge Broker []
+        "Followers of a master that are less than haMaxGapNotInSync behind.";
+    REPLICA_LAG_BYTES = "mqcontainer_replica_lag_bytes" Gauge Broker ["replica"]
+        "Bytes of the log that a follower has not acknowledged; the follower is a broker id, or the host of Java slaves.";
+    FOLLOWING = "mqcontainer_following" Gauge Broker []
+        "1 while a slave's link to its master stands.";
     PUTS_FAILED = "mqcontainer_puts_failed_total" Counter Broker []
         "Messages the store refused.";
     PULLS_MISSED = "mqcontainer_pulls_missed_total" Counter Broker []

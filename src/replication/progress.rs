@@ -33,6 +33,17 @@ pub enum Replica {
     Host(IpAddr),
 }
 
+impl Replica {
+    /// A word for metrics: a broker's id, or a host.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Replica::Broker(id) => id.to_string(),
+            Replica::Host(host) => host.to_string(),
+        }
+    }
+}
+
 /// One link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {

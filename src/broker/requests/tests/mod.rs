@@ -3,4 +3,5 @@
 mod admin;
 mod clients;
 mod pulling;
+mod replicas;
 mod sending;
