@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "examples and tests stand outside of the program")]
 
 pub mod ports;
+pub mod process;
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use mqcontainer::config::Config;
 use mqcontainer::container::{self, Container};
 use mqcontainer::env::{Env, SystemClock, Tasks};
 use mqcontainer::protocol::body::route::TopicRouteData;
+use mqcontainer::protocol::body::stats::HaRuntimeInfo;
 use mqcontainer::protocol::codes::{request, response};
 use mqcontainer::protocol::command::Command;
 use mqcontainer::protocol::headers::container::{AddBrokerRequest, RemoveBrokerRequest};
@@ -220,6 +222,12 @@ impl Peer {
         RouteRequest { topic, accept_standard_json_only: Some(true) }.encode(&mut command.ext);
         let answer = self.call(namesrv, command).await?;
         Ok(json::from_java(&answer.body.to_bytes())?)
+    }
+
+    /// How replication of a broker is doing (907, `mqadmin haStatus`).
+    pub async fn ha_status(&self, broker: &str) -> Outcome<HaRuntimeInfo> {
+        let command = Command { code: request::GET_BROKER_HA_STATUS, ..Command::default() };
+        Ok(json::from_java(&self.call(broker, command).await?.body.to_bytes())?)
     }
 
     /// The addresses of the masters that serve a topic, by broker name, as a client would find them.

@@ -11,7 +11,6 @@ use mqcontainer::protocol::ids::{QueueId, QueueOffset};
 use mqcontainer::protocol::record::{BodyCrc, records};
 use tokio::sync::watch;
 
-use crate::program::Program;
 use crate::support::{DEADLINE, Outcome, Peer, until};
 
 /// A queue of a broker.
@@ -33,11 +32,12 @@ pub struct Acknowledged {
 pub struct Journal {
     entries: Mutex<BTreeMap<Queue, BTreeMap<i64, Acknowledged>>>,
     count: watch::Sender<usize>,
+    late: watch::Sender<usize>,
 }
 
 impl Default for Journal {
     fn default() -> Self {
-        Journal { entries: Mutex::default(), count: watch::channel(0).0 }
+        Journal { entries: Mutex::default(), count: watch::channel(0).0, late: watch::channel(0).0 }
     }
 }
 
@@ -50,20 +50,38 @@ impl Journal {
         self.count.send_modify(|count| *count += 1);
     }
 
-    /// Waits until so many messages were acknowledged.
-    pub async fn wait_for(&self, count: usize) {
-        let mut counts = self.count.subscribe();
-        let enough = tokio::time::timeout(DEADLINE, counts.wait_for(|now| *now >= count)).await;
-        assert!(enough.is_ok(), "no acknowledgements for a minute");
+    /// A request was answered FLUSH_SLAVE_TIMEOUT: its messages are stored, but nothing is promised.
+    pub fn not_confirmed(&self) {
+        self.late.send_modify(|count| *count += 1);
     }
 
-    /// Compares all queues with the journal; returns how many messages it holds.
-    pub async fn check(&self, program: &Program) -> Outcome<usize> {
+    /// How many messages were acknowledged.
+    pub fn count(&self) -> usize {
+        *self.count.borrow()
+    }
+
+    /// How many requests were stored without a promise.
+    pub fn late(&self) -> usize {
+        *self.late.borrow()
+    }
+
+    /// Waits until so many messages were acknowledged.
+    pub async fn wait_for(&self, count: usize) {
+        reaches(&self.count, count, "acknowledged").await;
+    }
+
+    /// Waits until so many requests were stored without a promise.
+    pub async fn wait_for_late(&self, count: usize) {
+        reaches(&self.late, count, "answered FLUSH_SLAVE_TIMEOUT").await;
+    }
+
+    /// Compares all queues of the brokers at these addresses with the journal; returns how many messages it holds.
+    pub async fn check(&self, brokers: &[String]) -> Outcome<usize> {
         let entries = self.entries.lock().unwrap().clone();
         let client = Peer::new();
         let mut seen = BTreeSet::new();
         for (queue, expected) in &entries {
-            let broker = &program.brokers[queue.broker];
+            let broker = &brokers[queue.broker];
             let stored = read_all(&client, broker, queue, expected).await?;
             for (offset, message) in expected {
                 assert_eq!(stored.get(offset), Some(message), "{queue:?} {offset}: acknowledged and not there");
@@ -74,6 +92,12 @@ impl Journal {
         }
         Ok(entries.values().map(BTreeMap::len).sum())
     }
+}
+
+async fn reaches(counter: &watch::Sender<usize>, wanted: usize, what: &str) {
+    let mut counts = counter.subscribe();
+    let enough = tokio::time::timeout(DEADLINE, counts.wait_for(|now| *now >= wanted)).await;
+    assert!(enough.is_ok(), "{what} within a minute: {}, not {wanted}", *counter.borrow());
 }
 
 /// Everything in a queue; panics at a gap.

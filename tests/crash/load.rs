@@ -15,13 +15,12 @@ use tokio::task::JoinHandle;
 
 use crate::draws::Draws;
 use crate::journal::{Acknowledged, Journal, Queue};
-use crate::program::Program;
 use crate::support::{Outcome, Peer};
 
 /// Producers at a time, each with a connection of its own to one of the brokers.
 const PRODUCERS: u64 = 6;
-const TOPICS: usize = 3;
-const QUEUES: usize = 4;
+pub const TOPICS: usize = 3;
+pub const QUEUES: usize = 4;
 
 /// A running load.
 pub struct Load {
@@ -29,11 +28,11 @@ pub struct Load {
 }
 
 impl Load {
-    /// Producers that go on until the program dies under them.
-    pub fn start(program: &Program, journal: &Arc<Journal>, seed: u64) -> Load {
+    /// Producers that go on until the brokers at these addresses die under them.
+    pub fn start(brokers: &[String], journal: &Arc<Journal>, seed: u64) -> Load {
         let producer = |number: u64| {
-            let broker = (number % program.brokers.len() as u64) as usize;
-            let (address, journal) = (program.brokers[broker].clone(), Arc::clone(journal));
+            let broker = (number % brokers.len() as u64) as usize;
+            let (address, journal) = (brokers[broker].clone(), Arc::clone(journal));
             let producer = Producer { broker, address, journal, name: format!("{seed:x}-{number}"), sent: 0 };
             tokio::spawn(producer.run(Draws::from_seed(seed ^ number)))
         };
@@ -62,13 +61,17 @@ impl Producer {
         loop {
             let queue = Queue {
                 broker: self.broker,
-                topic: format!("crash-{}", draws.between(0, TOPICS - 1)),
+                topic: topic(draws.between(0, TOPICS - 1)),
                 id: draws.between(0, QUEUES - 1) as i32,
             };
             let count = if draws.between(0, 3) == 0 { draws.between(2, 6) } else { 1 };
             let bodies: Vec<Vec<u8>> = (0..count).map(|_| self.body(&mut draws)).collect();
             // Any error means that the program is gone.
             let Ok(answer) = client.ask(&self.address, send(&queue, &bodies)).await else { return };
+            if answer.code == response::FLUSH_SLAVE_TIMEOUT {
+                self.journal.not_confirmed();
+                continue;
+            }
             assert_eq!(answer.code, response::SUCCESS, "{:?}", answer.remark);
             let told = SendResponse::decode(&answer.ext).unwrap();
             let ids: Vec<&str> = told.msg_id.split(',').collect();
@@ -88,6 +91,11 @@ impl Producer {
         body.resize(body.len() + padding, draws.next() as u8);
         body
     }
+}
+
+/// The topics of the load.
+pub fn topic(number: usize) -> String {
+    format!("crash-{number}")
 }
 
 fn send(queue: &Queue, bodies: &[Vec<u8>]) -> Command {

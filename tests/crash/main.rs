@@ -14,6 +14,7 @@
 mod support;
 
 mod draws;
+#[allow(dead_code, reason = "late answers are for tests/cluster")]
 mod journal;
 mod load;
 mod program;
@@ -47,16 +48,17 @@ async fn kill_under_load(flush: &str, kills: usize) -> Outcome<()> {
     let mut kept = 0;
     for _ in 0..kills {
         program.start()?;
-        kept = journal.check(&program).await?;
-        let load = Load::start(&program, &journal, draws.next());
+        kept = journal.check(&program.brokers).await?;
+        let load = Load::start(&program.brokers, &journal, draws.next());
         journal.wait_for(kept + draws.between(1, 400)).await;
         program.kill()?;
         load.stop().await;
     }
     program.start()?;
-    let at_the_end = journal.check(&program).await?;
+    let at_the_end = journal.check(&program.brokers).await?;
     assert!(at_the_end > kept, "the last round acknowledged something");
     assert!(at_the_end >= kills, "every round acknowledged something");
+    assert_eq!(journal.late(), 0, "a master without slaves waits for none");
     program.stop()
 }
 

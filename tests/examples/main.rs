@@ -36,3 +36,15 @@ fn add_remove() {
 fn scrape() {
     check("scrape", &["/readyz 200", "\"state\": \"serving\"", "rocketmq_messages_in_total{"]);
 }
+
+#[test]
+fn crossed() {
+    let says = [
+        "SEND_OK: broker-a and its slave have it",
+        "read from its slave: [\"1 to broker-b\", \"2 to broker-b\"]",
+        "broker-a answers code 12",
+        "is back: broker-a's slave is 0 bytes behind, broker-b's slave is 0 bytes behind",
+        "broker-a and broker-b after its return: code 0",
+    ];
+    check("crossed", &says);
+}
