@@ -170,7 +170,7 @@ impl Core {
             Event::Persisted { file, result } => self.files.persisted(now, file, result, actions),
             Event::ConfigWritten { result } => self.config_file.written(result, actions),
             Event::Replication(incoming) => self.replication(now, incoming, actions),
-            Event::EpochsSaved { result } => self.epochs_saved(result),
+            Event::EpochsSaved { result } => self.epochs_saved(now, result),
             Event::StoreFailed { reason } => self.store_failed(&reason, actions),
             Event::Fetched(fetched) => self.adopt(now, fetched, actions),
             Event::Stopping => self.stopping(actions),
@@ -239,7 +239,7 @@ impl Core {
             self.housekeeping(now, actions);
         }
         self.save(now, actions);
-        if let Some(content) = self.lineage.take_unsaved() {
+        if let Some(content) = self.lineage.take_unsaved(now) {
             actions.push(Action::SaveEpochs { content });
         }
         if self.topics.take_unannounced() {
@@ -255,6 +255,7 @@ impl Core {
             Some(self.stats.next_deadline()),
             self.holds.next_deadline(),
             self.waiters.next_deadline(),
+            self.lineage.next_deadline(),
             self.files.next_deadline(self.offsets.is_dirty(), self.delays.is_dirty(), &self.config),
             self.delays.next_deadline().filter(|_| !self.is_slave()),
         ];
@@ -379,11 +380,11 @@ impl Core {
         }
     }
 
-    fn epochs_saved(&mut self, result: Result<(), String>) {
+    fn epochs_saved(&mut self, now: Millis, result: Result<(), String>) {
         if let Err(reason) = &result {
             tracing::error!(broker = %self.config.identity, reason, "epochs not written, will be tried again");
         }
-        self.lineage.written(result.is_ok());
+        self.lineage.written(now, result.is_ok());
     }
 
     /// Nobody is left waiting for a flush that will not come.

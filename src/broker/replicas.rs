@@ -9,7 +9,7 @@ use crate::protocol::ids::{Millis, PhysicalOffset};
 use crate::replication::Incoming;
 use crate::replication::ack::{self, Group};
 use crate::replication::leading::Traffic;
-use crate::replication::progress::{Progress, Session, SessionId};
+use crate::replication::progress::{Progress, SessionId};
 use crate::replication::rate::Rate;
 use crate::replication::sender::LogState;
 use crate::store::Store;
@@ -69,6 +69,7 @@ impl Core {
                 }
             }
             Incoming::Adopt { epochs } => self.lineage.adopt(epochs),
+            Incoming::Heard => self.replicas.heard = now,
             Incoming::Received { bytes, .. } => {
                 self.replicas.heard = now;
                 self.replicas.rate.add(now, bytes.len());
@@ -95,11 +96,17 @@ impl Core {
         self.replicas.progress.in_sync(self.view.log_range().1, self.config.replication.max_gap_not_in_sync)
     }
 
-    /// Bytes that each follower is behind.
-    pub(super) fn replica_lags(&self) -> Vec<(String, i64)> {
+    /// Bytes that each follower is behind. One that makes its link anew has two for a moment, and counts with what it held at the
+    /// most.
+    pub(super) fn replica_lags(&self) -> BTreeMap<String, i64> {
         let end = self.view.log_range().1;
-        let lag = |(_, session): (SessionId, &Session)| (session.replica.name(), (end - session.acknowledged).max(0));
-        self.replicas.progress.sessions().map(lag).collect()
+        let mut lags = BTreeMap::new();
+        for (_, session) in self.replicas.progress.sessions() {
+            let lag = (end - session.acknowledged).max(0);
+            let least = lags.entry(session.replica.name()).or_insert(lag);
+            *least = lag.min(*least);
+        }
+        lags
     }
 
     /// Whether bytes of this epoch may be appended: it is on disk, because the leader named it before.
@@ -119,7 +126,7 @@ impl Core {
         LogState {
             first: self.view.log_range().0,
             end,
-            durable: safe.min(end),
+            durable: safe,
             segment_bytes: self.view.segment_bytes(),
             epochs: Arc::clone(self.lineage.epochs()),
             epochs_saved: self.lineage.is_saved(),

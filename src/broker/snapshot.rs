@@ -78,8 +78,8 @@ pub struct Snapshot {
     pub flush_waiters: usize,
     /// Followers that keep up.
     pub replicas_in_sync: usize,
-    /// Each link to a follower, and how many bytes that one is behind.
-    pub replica_lags: Vec<(String, i64)>,
+    /// Each follower, and how many bytes it is behind.
+    pub replica_lags: BTreeMap<String, i64>,
     /// Whether the link to the leader stands; none of a master.
     pub following: Option<bool>,
 }

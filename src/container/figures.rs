@@ -43,14 +43,8 @@ fn add_replication(page: &mut Exposition, owner: &Owner, broker: &Snapshot) {
     } else {
         page.add(&series::REPLICAS_IN_SYNC, Some(owner), &[], count(broker.replicas_in_sync as u64));
     }
-    // A follower that makes its link anew has two for a moment: the page knows it once, with what it held at the most.
-    let mut lags: std::collections::BTreeMap<&str, i64> = std::collections::BTreeMap::new();
     for (replica, lag) in &broker.replica_lags {
-        let least = lags.entry(replica).or_insert(*lag);
-        *least = (*least).min(*lag);
-    }
-    for (replica, lag) in lags {
-        page.add(&series::REPLICA_LAG_BYTES, Some(owner), &[replica], signed(lag));
+        page.add(&series::REPLICA_LAG_BYTES, Some(owner), &[replica], signed(*lag));
     }
 }
 

@@ -227,10 +227,12 @@ impl<T> Following<T> {
                 frame = link.frames.next() => {
                     let frame = frame?;
                     follower.frame(self.now(), &frame.head)?;
-                    if !frame.body.is_empty() {
-                        let (epoch, at) = (frame.head.epoch, frame.head.at);
-                        self.tell(Incoming::Received { epoch, at, bytes: frame.body }).await?;
-                    }
+                    let (epoch, at) = (frame.head.epoch, frame.head.at);
+                    let news = match frame.body.is_empty() {
+                        true => Incoming::Heard,
+                        false => Incoming::Received { epoch, at, bytes: frame.body },
+                    };
+                    self.tell(news).await?;
                 }
                 changed = self.known.changed() => {
                     changed.map_err(|_| Ended::Broker)?;

@@ -78,6 +78,8 @@ pub enum Incoming {
         /// Its new end.
         to: PhysicalOffset,
     },
+    /// The leader lives and has nothing to send.
+    Heard,
     /// Bytes of the leader's log.
     Received {
         /// Who wrote them; 0 when the leader does not say.

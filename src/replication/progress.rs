@@ -12,8 +12,7 @@
 //! link; what a replica held once it does not hold less of later, except after a cut of this log.
 //!
 //! A replica of ours says its broker id. A Java slave says nothing: all that can be told apart is the host it comes from, so the Java
-//! slaves of one host count as one replica, the one that is furthest behind among as many newest links as slaves
-//! of that host are registered.
+//! slaves of one host count as one replica: that of its newest link.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -75,8 +74,6 @@ impl Session {
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     sessions: BTreeMap<SessionId, Session>,
-    /// Java slaves registered per host.
-    registered: BTreeMap<IpAddr, usize>,
 }
 
 impl Progress {
@@ -97,18 +94,6 @@ impl Progress {
         }
     }
 
-    /// This log was cut: nobody holds more of it than there is.
-    pub fn cut(&mut self, end: PhysicalOffset) {
-        for session in self.sessions.values_mut() {
-            session.acknowledged = session.acknowledged.min(end);
-        }
-    }
-
-    /// How many slaves are registered on each host, as the NameServers know.
-    pub fn set_registered(&mut self, registered: BTreeMap<IpAddr, usize>) {
-        self.registered = registered;
-    }
-
     /// All links, oldest first.
     pub fn sessions(&self) -> impl Iterator<Item = (SessionId, &Session)> {
         self.sessions.iter().map(|(id, session)| (*id, session))
@@ -117,23 +102,15 @@ impl Progress {
     /// What each replica holds, the one that holds most first.
     #[must_use]
     pub fn replicas(&self) -> Vec<PhysicalOffset> {
-        let mut brokers: BTreeMap<BrokerId, PhysicalOffset> = BTreeMap::new();
-        let mut hosts: BTreeMap<IpAddr, Vec<PhysicalOffset>> = BTreeMap::new();
-        // Newest links first: of a host's links only the newest may belong to slaves that live.
+        let mut replicas: BTreeMap<Replica, PhysicalOffset> = BTreeMap::new();
+        // Newest links first: of a host's links only the newest is known to belong to a slave that lives.
         for session in self.sessions.values().rev() {
-            match session.replica {
-                Replica::Broker(id) => {
-                    let held = brokers.entry(id).or_default();
-                    *held = session.acknowledged.max(*held);
-                }
-                Replica::Host(host) => hosts.entry(host).or_default().push(session.acknowledged),
+            let held = replicas.entry(session.replica).or_insert(session.acknowledged);
+            if let Replica::Broker(_) = session.replica {
+                *held = session.acknowledged.max(*held);
             }
         }
-        let mut held: Vec<PhysicalOffset> = brokers.into_values().collect();
-        for (host, mut links) in hosts {
-            links.truncate(self.registered.get(&host).copied().unwrap_or(1).max(1));
-            held.extend(links);
-        }
+        let mut held: Vec<PhysicalOffset> = replicas.into_values().collect();
         held.sort_unstable_by(|a, b| b.cmp(a));
         held
     }
@@ -197,21 +174,17 @@ mod tests {
         progress.reported(SessionId(77), PhysicalOffset(999));
         check(&progress, &[960, 950]);
         assert_eq!(progress.in_sync(PhysicalOffset(970), 20), 1);
-        progress.cut(PhysicalOffset(945));
-        check(&progress, &[945, 945]);
         progress.closed(SessionId(8));
-        check(&progress, &[945]);
+        check(&progress, &[950]);
     }
 
     #[test]
-    fn java_slaves_of_one_host_count_as_many_as_are_registered_there() {
+    fn java_slaves_of_one_host_count_as_the_one_of_the_newest_link() {
         let (host, other) = (IpAddr::from([10, 0, 0, 7]), IpAddr::from([10, 0, 0, 8]));
         let links = [(1, Replica::Host(host), 900), (2, Replica::Host(host), 300), (3, Replica::Host(other), 500)];
         let mut progress = progress(&links);
         check(&progress, &[500, 300]);
-        progress.set_registered(BTreeMap::from([(host, 2)]));
-        check(&progress, &[900, 500, 300]);
         progress.opened(SessionId(4), session(Replica::Host(host), 0));
-        check(&progress, &[500, 300, 0]);
+        check(&progress, &[500, 0]);
     }
 }

@@ -16,12 +16,27 @@ use crate::env::{Disk, Job};
 impl Actor {
     pub(super) fn persist(&mut self, file: ConfigFile, content: Vec<u8>) {
         let path = self.parts.config_folder.join(file.file_name());
-        let backup = self.parts.config_folder.join(format!("{}.bak", file.file_name()));
+        self.replace(path, content, move |result| Event::Persisted { file, result });
+    }
+
+    /// Writes the epochs of the log.
+    pub(super) fn save_epochs(&mut self, content: String) {
+        self.replace(self.parts.epoch_file.clone(), content.into_bytes(), |result| Event::EpochsSaved { result });
+    }
+
+    /// Replaces a file; the one before stays as `.bak`.
+    fn replace(
+        &mut self,
+        path: PathBuf,
+        content: Vec<u8>,
+        then: impl FnOnce(Result<(), String>) -> Event + Send + 'static,
+    ) {
         let (disk, results) = (Arc::clone(&self.parts.env.disk), self.parts.results.clone());
         self.jobs.push_back(Box::new(move || {
             let mut report = Report::to(results);
+            let backup = path.with_added_extension("bak");
             let result = disk.replace(&path, &content, Some(&backup)).map_err(|error| error.to_string());
-            report.send(Inbound::Event(Event::Persisted { file, result }));
+            report.send(Inbound::Event(then(result)));
         }));
     }
 
@@ -64,16 +79,16 @@ impl Actor {
 }
 
 /// Reports a job's result, or on drop that there will be none because the job panicked.
-pub(super) struct Report {
+struct Report {
     results: Option<Sender<Inbound>>,
 }
 
 impl Report {
-    pub(super) fn to(results: Sender<Inbound>) -> Report {
+    fn to(results: Sender<Inbound>) -> Report {
         Report { results: Some(results) }
     }
 
-    pub(super) fn send(&mut self, inbound: Inbound) {
+    fn send(&mut self, inbound: Inbound) {
         if let Some(results) = self.results.take() {
             // The actor waits for its jobs before it ends, so somebody is there.
             let _ended = results.blocking_send(inbound);

@@ -1,16 +1,12 @@
 //! The log between this broker and the other members of its group: what comes is appended, what there is is published.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
-use super::{Actor, Inbound};
+use super::Actor;
 use crate::broker::action::Action;
 use crate::broker::event::Event;
 use crate::protocol::ids::{Millis, PhysicalOffset};
 use crate::replication::Incoming;
-
-use super::jobs::Report;
 
 /// Frames and reports taken out of the mailbox at a time.
 pub(super) const INCOMING_MAX: usize = 64;
@@ -57,17 +53,5 @@ impl Actor {
             self.published = state.clone();
             self.parts.log.send_replace(state);
         }
-    }
-
-    /// Writes the epochs.
-    pub(super) fn save_epochs(&mut self, content: String) {
-        let path = self.parts.epoch_file.clone();
-        let backup = path.with_extension("bak");
-        let (disk, results) = (Arc::clone(&self.parts.env.disk), self.parts.results.clone());
-        self.jobs.push_back(Box::new(move || {
-            let mut report = Report::to(results);
-            let result = disk.replace(&path, content.as_bytes(), Some(&backup)).map_err(|error| error.to_string());
-            report.send(Inbound::Event(Event::EpochsSaved { result }));
-        }));
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::protocol::ids::PhysicalOffset;
+use crate::protocol::ids::{Millis, PhysicalOffset};
 use crate::replication::epochs::Epochs;
 
 /// The epochs of one log.
@@ -14,14 +14,19 @@ pub struct Lineage {
     epochs: Arc<Epochs>,
     saved: Arc<Epochs>,
     writing: Option<Arc<Epochs>>,
+    /// No write before then: the last one failed.
+    retry: Option<Millis>,
 }
+
+/// A write that failed is tried again after this long.
+const RETRY_MILLIS: i64 = 1_000;
 
 impl Lineage {
     /// Epochs as the file has them.
     #[must_use]
     pub fn new(saved: Epochs) -> Lineage {
         let saved = Arc::new(saved);
-        Lineage { epochs: Arc::clone(&saved), saved, writing: None }
+        Lineage { epochs: Arc::clone(&saved), saved, writing: None, retry: None }
     }
 
     /// The epochs.
@@ -55,20 +60,28 @@ impl Lineage {
     }
 
     /// What to write now, if anything; one write at a time.
-    pub fn take_unsaved(&mut self) -> Option<String> {
-        if self.writing.is_some() || self.epochs == self.saved {
+    pub fn take_unsaved(&mut self, now: Millis) -> Option<String> {
+        if self.writing.is_some() || self.epochs == self.saved || self.retry.is_some_and(|at| now < at) {
             return None;
         }
+        self.retry = None;
         self.writing = Some(Arc::clone(&self.epochs));
         Some(self.epochs.to_file())
     }
 
+    /// When a write that failed is tried again.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Millis> {
+        self.retry
+    }
+
     /// The write has ended.
-    pub fn written(&mut self, ok: bool) {
+    pub fn written(&mut self, now: Millis, ok: bool) {
         let written = self.writing.take();
         if let Some(written) = written.filter(|_| ok) {
             self.saved = written;
         }
+        self.retry = (!ok).then(|| now.plus(RETRY_MILLIS));
     }
 }
 
@@ -83,7 +96,7 @@ mod tests {
 
     fn check(lineage: &mut Lineage, saved: bool, file: Option<&str>) {
         assert_eq!(lineage.is_saved(), saved);
-        let lines = lineage.take_unsaved().map(|text| text.lines().skip(2).collect::<Vec<_>>().join(" "));
+        let lines = lineage.take_unsaved(Millis(5_000)).map(|text| text.lines().skip(2).collect::<Vec<_>>().join(" "));
         assert_eq!(lines.as_deref(), file);
     }
 
@@ -95,11 +108,12 @@ mod tests {
         check(&mut lineage, false, Some("1-0"));
         lineage.adopt(epochs(&[(1, 0), (3, 100)]));
         check(&mut lineage, false, None);
-        lineage.written(true);
+        lineage.written(Millis(4_000), true);
         check(&mut lineage, false, Some("1-0 3-100"));
-        lineage.written(false);
+        lineage.written(Millis(4_000), false);
+        assert_eq!((lineage.take_unsaved(Millis(4_999)), lineage.next_deadline()), (None, Some(Millis(5_000))));
         check(&mut lineage, false, Some("1-0 3-100"));
-        lineage.written(true);
+        lineage.written(Millis(4_000), true);
         check(&mut lineage, true, None);
         assert_eq!([0, 1, 2, 3].map(|number| lineage.knows(number)), [true, true, false, true]);
         lineage.cut(PhysicalOffset(100));

@@ -119,5 +119,5 @@ fn operators_see_how_far_slaves_are() {
     reported(&mut bench, 1, all);
     assert_eq!(shown(&mut bench), (all.0, 1, all.0, true));
     let snapshot = bench.core.snapshot(bench.now);
-    assert_eq!((snapshot.replicas_in_sync, snapshot.replica_lags), (1, vec![("1".to_owned(), 0)]));
+    assert_eq!((snapshot.replicas_in_sync, snapshot.replica_lags), (1, [("1".to_owned(), 0)].into()));
 }
