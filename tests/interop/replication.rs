@@ -14,7 +14,7 @@ use crate::{run, toolchain};
 const COPIED: Duration = Duration::from_secs(300);
 
 /// Each send is answered SEND_OK only when the slave has it: StoreWriter takes nothing less.
-const MASTER: &str = "brokerRole=SYNC_MASTER\ntotalReplicas=2\ninSyncReplicas=2\nslaveTimeout=120000\n";
+const MASTER: &str = "brokerRole=SYNC_MASTER\ntotalReplicas=2\ninSyncReplicas=2\nslaveTimeout=300000\n";
 const SLAVE: &str = "brokerRole=SLAVE\ntotalReplicas=2\ninSyncReplicas=2\n";
 
 #[test]

@@ -24,6 +24,8 @@ import org.apache.rocketmq.common.message.MessageExt;
 public final class StoreWriter {
     private static final int TOPICS = 5;
     private static final int IN_FLIGHT = 64;
+    /** A Java slave that was started this moment reports its offset after 5 s and more; a send to its SYNC_MASTER waits for it. */
+    private static final int SEND_TIMEOUT_MILLIS = 300_000;
 
     private final Env env;
     private final Random random;
@@ -63,6 +65,7 @@ public final class StoreWriter {
     private void write(int count) throws Exception {
         DefaultMQProducer producer = env.ownProducer("store-writer");
         producer.setCompressMsgBodyOverHowmuch(4096);
+        producer.setSendMsgTimeout(SEND_TIMEOUT_MILLIS);
         producer.setRetryTimesWhenSendAsyncFailed(0);
         producer.start();
         while (number < count) {
