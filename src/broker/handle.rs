@@ -11,6 +11,7 @@ use crate::replication::link::local::Door;
 
 use super::action::Announcement;
 use super::error::Error;
+use super::group::Presence;
 use super::snapshot::Snapshot;
 use super::stages::Stages;
 
@@ -31,6 +32,8 @@ pub struct Started {
     pub handle: Handle,
     /// The topics to register, again after every change.
     pub announcements: tokio::sync::watch::Receiver<Announcement>,
+    /// Whether it takes part in its group yet: only then it is registered.
+    pub presence: tokio::sync::watch::Receiver<Presence>,
     /// Where slaves of the same process find its log.
     pub door: Door,
     /// The tasks of its links to the other members of its group; they end with the broker, the port of the log with them.

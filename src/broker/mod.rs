@@ -22,7 +22,9 @@ pub mod core;
 pub mod creations;
 mod delivery;
 pub mod error;
+pub mod escape;
 pub mod event;
+pub mod group;
 pub mod handle;
 pub mod hold;
 mod metadata;
@@ -38,6 +40,8 @@ pub mod state;
 mod testing;
 mod upstream;
 
+pub use escape::Escaped;
+pub use group::{Members, Presence};
 pub use handle::{Exit, Handle, Started};
 pub use open::{Links, StartError, link_options, open, start};
 pub use snapshot::Snapshot;

@@ -23,6 +23,8 @@ use crate::store::{self, Progress, Store};
 use super::action::ConfigFile;
 use super::actor::{Actor, Parts};
 use super::core::{Core, Loaded};
+use super::escape::Escaped;
+use super::group::{Members, Presence};
 use super::handle::{Handle, Started};
 use super::metadata::Follower;
 use super::readers::Readers;
@@ -78,8 +80,12 @@ pub struct Links {
     pub listener: TcpListener,
     /// By which a slave calls its master.
     pub client: Client,
-    /// Where a slave finds its master; not used by a master.
-    pub upstream: watch::Receiver<Upstream>,
+    /// Where a slave finds its master: what the container knows, and what a master that comes back says itself (906).
+    pub upstream: Arc<watch::Sender<Upstream>>,
+    /// The group as the NameServers know it; `None` until one has answered.
+    pub members: watch::Receiver<Option<Members>>,
+    /// Takes messages for other masters.
+    pub escapes: mailbox::Sender<Escaped>,
 }
 
 /// Starts a broker; `progress` shows how far its recovery is.
@@ -112,7 +118,7 @@ pub async fn start(
     let (news, incoming) = mailbox::bounded(INCOMING_LIMIT);
     let group = Env { tasks: env.tasks.child(), ..env.clone() };
     if config.role == Role::Slave {
-        let (upstream, client) = (links.upstream.clone(), links.client);
+        let (upstream, client) = (links.upstream.subscribe(), links.client);
         let follower = Follower::new(&config, (client, upstream), results.clone(), Arc::clone(&env.clock));
         drop(group.tasks.spawn(TaskKind::Slave, &owner, follower.run()));
         let following = Following {
@@ -120,7 +126,7 @@ pub async fn start(
             env: group.clone(),
             log: logs.clone(),
             broker: news.clone(),
-            known: links.upstream,
+            known: links.upstream.subscribe(),
             locate: Upstream::leader,
             options: link_options(&config),
             id: config.identity.id,
@@ -151,7 +157,8 @@ pub async fn start(
     };
     let ended = env.tasks.spawn(TaskKind::BrokerActor, &owner, Actor::new(parts).run());
     let handle = Handle::new(Arc::new(config.identity.clone()), mailbox, control, requests_limit, stages);
-    Ok(Started { handle, announcements, ended, door, links: group.tasks })
+    let (_presence, presence) = watch::channel(Presence::Online);
+    Ok(Started { handle, announcements, presence, ended, door, links: group.tasks })
 }
 
 /// How the links of a broker behave.

@@ -140,12 +140,10 @@ impl Core {
     /// When it must not be stored, because too few replicas are in sync.
     pub(super) fn goal(&self, waits: bool) -> Result<Goal, Error> {
         let options = &self.config.replication;
-        let followers = || Group {
-            alive: self.config.replication.total as usize,
+        let group = self.config.group.acting_master.then(|| Group {
+            alive: options.total as usize,
             in_sync: self.replicas.progress.in_sync(self.view.log_range().1, options.max_gap_not_in_sync),
-        };
-        // Only these rules ask who is there, and only then it is counted.
-        let group = if options.acting_master { followers() } else { Group { alive: 1, in_sync: 0 } };
+        });
         let replicas = ack::needed(self.config.role, options, group, waits)?;
         Ok(Goal { flush: waits && self.waits_for_flush(), replicas })
     }

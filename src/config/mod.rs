@@ -33,8 +33,8 @@ mod values;
 
 pub use checked::{
     Addresses, Broker, BrokerLimits, Config, Container, ContainerLimits, ContainerPorts, DelayLevels, Flush,
-    FlushDiskType, Http, KeyIndex, Namesrv, Ports, Registration, Replication, Requests, Retention, Role, StoreOptions,
-    Topics, Transfer,
+    FlushDiskType, Group, Http, KeyIndex, Namesrv, Ports, Registration, Replication, Requests, Retention, Role,
+    StoreOptions, Topics, Transfer,
 };
 pub use document::document;
 pub use error::{Error, Errors, PathCollision, Place, Warning, Warnings};

@@ -46,11 +46,15 @@ fn check_replicas(values: &Values, errors: &mut Errors) {
     }
 }
 
-/// What one broker is asked for and does not get yet.
+/// What one broker is asked for and cannot do well.
 pub fn warn_broker(values: &Values, warnings: &mut Warnings) {
     const KEY: &str = "enableSlaveActingMaster";
-    if values.bool(KEY) {
-        warnings.push(&values.place(KEY), KEY, "slaves of this version do not act as master yet");
+    if values.bool(KEY) && values.text("brokerRole") == "SLAVE" && !values.bool("slaveReadEnable") {
+        warnings.push(
+            &values.place(KEY),
+            KEY,
+            "without slaveReadEnable an acting slave refuses the consumers sent to it",
+        );
     }
 }
 

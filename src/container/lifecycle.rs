@@ -22,7 +22,7 @@ use crate::broker::action::Announcement;
 use crate::broker::{self, Exit, Links, Started, Upstream};
 use crate::config;
 use crate::dispatch;
-use crate::env::{Env, TaskKind, Tasks};
+use crate::env::{Env, TaskKind, Tasks, mailbox};
 use crate::protocol::body::register::RegisterBrokerBody;
 use crate::protocol::body::topic::TopicConfigAndMapping;
 use crate::remoting::{self, BACKLOG};
@@ -66,7 +66,7 @@ impl Life {
             tasks: tasks.clone(),
             state,
             restarts,
-            upstream,
+            upstream: Arc::new(upstream),
         };
         let owner = Arc::clone(&life.owner);
         drop(tasks.spawn(TaskKind::Supervisor, &owner, life.run(first)));
@@ -134,7 +134,7 @@ struct Living {
     tasks: Tasks,
     state: watch::Sender<State>,
     restarts: watch::Sender<u64>,
-    upstream: watch::Sender<Upstream>,
+    upstream: Arc<watch::Sender<Upstream>>,
 }
 
 impl Living {
@@ -196,8 +196,15 @@ impl Living {
             }
         };
         self.find_master();
-        let (upstream, client) = (self.upstream.subscribe(), self.shared.client.clone());
-        let links = Links { listener: ha, client, upstream };
+        let (_, members) = watch::channel(None);
+        let (escapes, _) = mailbox::bounded(1);
+        let links = Links {
+            listener: ha,
+            client: self.shared.client.clone(),
+            upstream: Arc::clone(&self.upstream),
+            members,
+            escapes,
+        };
         let started = match start_broker(env, &self.owner, &self.config, &progress, links).await {
             Ok(started) => started,
             Err(reason) => {

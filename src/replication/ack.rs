@@ -30,18 +30,17 @@ pub struct NotEnough {
 
 /// Followers that must acknowledge a message; 0 when nobody waits.
 ///
-/// `waits` is what the producer said (`WAIT`).
+/// `waits` is what the producer said (`WAIT`); `group` is known only with `enableSlaveActingMaster`, and only such a group is
+/// checked, as in Java.
 ///
 /// # Errors
-/// [`NotEnough`] before anything is stored. Only a group with `enableSlaveActingMaster` is checked, as in Java.
-pub fn needed(role: Role, options: &Replication, group: Group, waits: bool) -> Result<usize, NotEnough> {
+/// [`NotEnough`] before anything is stored.
+pub fn needed(role: Role, options: &Replication, group: Option<Group>, waits: bool) -> Result<usize, NotEnough> {
     if role != Role::SyncMaster || !waits {
         return Ok(0);
     }
     let wanted = options.in_sync as usize;
-    if !options.acting_master {
-        return Ok(wanted.saturating_sub(1));
-    }
+    let Some(group) = group else { return Ok(wanted.saturating_sub(1)) };
     let live = group.alive.min(group.in_sync + 1);
     let needed = match options.auto_in_sync {
         true => wanted.min(live).max(options.min_in_sync as usize),
@@ -59,7 +58,7 @@ mod tests {
 
     use super::*;
 
-    fn options(in_sync: u32, min: u32, auto: bool, acting: bool) -> Replication {
+    fn options(in_sync: u32, min: u32, auto: bool) -> Replication {
         Replication {
             master_ha_address: None,
             heartbeat: Duration::from_secs(5),
@@ -72,40 +71,37 @@ mod tests {
             min_in_sync: min,
             total: 3,
             auto_in_sync: auto,
-            acting_master: acting,
         }
     }
 
-    fn check(options: &Replication, alive: usize, in_sync: usize, expected: Result<usize, (usize, usize)>) {
-        let got = needed(Role::SyncMaster, options, Group { alive, in_sync }, true);
-        assert_eq!(
-            got,
-            expected.map_err(|(in_sync, needed)| NotEnough { in_sync, needed }),
-            "{options:?} {alive} {in_sync}"
-        );
+    /// `group` is (alive, in sync).
+    fn check(options: &Replication, group: Option<(usize, usize)>, expected: Result<usize, (usize, usize)>) {
+        let known = group.map(|(alive, in_sync)| Group { alive, in_sync });
+        let got = needed(Role::SyncMaster, options, known, true);
+        assert_eq!(got, expected.map_err(|(in_sync, needed)| NotEnough { in_sync, needed }), "{options:?} {group:?}");
     }
 
     #[test]
     fn plain_sync_master_waits_and_never_refuses() {
-        check(&options(1, 1, false, false), 1, 0, Ok(0));
-        check(&options(2, 1, false, false), 1, 0, Ok(1));
-        check(&options(3, 1, true, false), 1, 0, Ok(2));
+        check(&options(1, 1, false), None, Ok(0));
+        check(&options(2, 1, false), None, Ok(1));
+        check(&options(3, 1, true), None, Ok(2));
     }
 
     #[test]
     fn an_acting_group_refuses_what_it_cannot_keep() {
-        check(&options(2, 1, false, true), 3, 2, Ok(1));
-        check(&options(2, 1, false, true), 3, 0, Err((1, 2)));
-        check(&options(2, 1, false, true), 1, 2, Err((1, 2)));
-        check(&options(3, 1, true, true), 3, 1, Ok(1));
-        check(&options(3, 1, true, true), 3, 0, Ok(0));
-        check(&options(3, 2, true, true), 3, 0, Err((1, 2)));
+        check(&options(2, 1, false), Some((3, 2)), Ok(1));
+        check(&options(2, 1, false), Some((3, 0)), Err((1, 2)));
+        check(&options(2, 1, false), Some((1, 2)), Err((1, 2)));
+        check(&options(3, 1, true), Some((3, 1)), Ok(1));
+        check(&options(3, 1, true), Some((3, 0)), Ok(0));
+        check(&options(3, 2, true), Some((3, 0)), Err((1, 2)));
     }
 
     #[test]
     fn nobody_waits_for_an_async_master_or_an_unwilling_producer() {
-        let group = Group { alive: 1, in_sync: 0 };
-        let options = options(3, 1, false, true);
+        let group = Some(Group { alive: 1, in_sync: 0 });
+        let options = options(3, 1, false);
         assert_eq!(needed(Role::AsyncMaster, &options, group, true), Ok(0));
         assert_eq!(needed(Role::Slave, &options, group, true), Ok(0));
         assert_eq!(needed(Role::SyncMaster, &options, group, false), Ok(0));

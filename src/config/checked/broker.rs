@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::group::Group;
 use super::replication::Replication;
 use super::store::StoreOptions;
 use crate::config::values::Values;
@@ -25,6 +26,8 @@ pub struct Broker {
     pub store: StoreOptions,
     /// How it copies its log, or that of its master.
     pub replication: Replication,
+    /// Its part in its group.
+    pub group: Group,
     /// Topics and groups that come into being by themselves.
     pub topics: Topics,
     /// How requests are admitted and answered.
@@ -69,6 +72,7 @@ impl Broker {
             addresses: Addresses { client: values.ip("brokerIP1"), ha: values.ip("brokerIP2") },
             store: StoreOptions::from_values(&values),
             replication: Replication::from_values(&values),
+            group: Group::from_values(&values),
             topics: Topics::from_values(&values),
             requests: Requests::from_values(&values),
             delay_levels: values.delay_levels("messageDelayLevel"),

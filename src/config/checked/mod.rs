@@ -4,6 +4,7 @@
 
 mod broker;
 mod container;
+mod group;
 mod replication;
 mod store;
 
@@ -13,6 +14,7 @@ use super::raw::RawEntry;
 
 pub use broker::{Addresses, Broker, BrokerLimits, DelayLevels, Ports, Registration, Requests, Role, Topics};
 pub use container::{Container, ContainerLimits, ContainerPorts, Http, Namesrv};
+pub use group::Group;
 pub use replication::Replication;
 pub use store::{Flush, FlushDiskType, KeyIndex, Retention, StoreOptions, Transfer};
 

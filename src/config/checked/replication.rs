@@ -29,8 +29,6 @@ pub struct Replication {
     pub total: u32,
     /// `enableAutoInSyncReplicas`.
     pub auto_in_sync: bool,
-    /// `enableSlaveActingMaster`.
-    pub acting_master: bool,
 }
 
 impl Replication {
@@ -49,7 +47,6 @@ impl Replication {
             min_in_sync: values.number("minInSyncReplicas"),
             total: values.number("totalReplicas"),
             auto_in_sync: values.bool("enableAutoInSyncReplicas"),
-            acting_master: values.bool("enableSlaveActingMaster"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod broker;
 mod container;
+mod group;
 mod java;
 mod replication;
 mod store;
@@ -42,7 +43,7 @@ impl Section {
             Section::Container => &[container::CONTAINER],
             Section::Http => &[container::HTTP],
             Section::Namesrv => &[container::NAMESRV],
-            Section::Broker => &[broker::KEYS, store::KEYS, replication::KEYS],
+            Section::Broker => &[broker::KEYS, store::KEYS, replication::KEYS, group::KEYS],
         };
         tables.iter().copied().flatten()
     }

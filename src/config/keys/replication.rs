@@ -65,12 +65,6 @@ pub(super) const KEYS: &[Key] = &[
         "Most bytes one slave is sent in a second, with haFlowControlEnable.",
     ),
     Key::new(
-        "enableSlaveActingMaster",
-        Kind::Bool,
-        "false",
-        "Let the slave with the smallest id act when the master is gone; slaves of this version do not act yet.",
-    ),
-    Key::new(
         "offsetCheckInSlave",
         Kind::Bool,
         "false",

@@ -246,8 +246,11 @@ fn roles_ids_and_replicas_must_fit() {
     );
     check("haMasterAddress = \"master\"", &["container.toml:3: haMasterAddress = \"master\": expected host:port"]);
     check(
-        "enableSlaveActingMaster = true",
-        &["warning: container.toml:3: enableSlaveActingMaster: slaves of this version do not act as master yet"],
+        "brokerRole = \"SLAVE\"\nbrokerId = 1\nenableSlaveActingMaster = true",
+        &[
+            "warning: container.toml:5: enableSlaveActingMaster: without slaveReadEnable an acting slave refuses the consumers \
+           sent to it",
+        ],
     );
     check("inSyncReplicas = 2", &["container.toml:3: inSyncReplicas = 2 is more than totalReplicas = 1"]);
     check("totalReplicas = 3\ninSyncReplicas = 2\nminInSyncReplicas = 2", &[]);
@@ -415,12 +418,11 @@ fn copies_on_other_brokers() {
         min_in_sync: 1,
         total: 1,
         auto_in_sync: false,
-        acting_master: false,
     };
     assert_eq!(broker("").replication, java);
     let slave = broker(
         "brokerRole = \"SLAVE\"\nbrokerId = 2\ntotalReplicas = 3\ninSyncReplicas = 2\nhaMasterAddress = \"m:10912\"\n\
-         haFlowControlEnable = true\nenableAutoInSyncReplicas = true\nenableSlaveActingMaster = true",
+         haFlowControlEnable = true\nenableAutoInSyncReplicas = true",
     );
     assert_eq!(slave.role, Role::Slave);
     let expected = Replication {
@@ -429,7 +431,6 @@ fn copies_on_other_brokers() {
         in_sync: 2,
         total: 3,
         auto_in_sync: true,
-        acting_master: true,
         ..java
     };
     assert_eq!(slave.replication, expected);
