@@ -1,4 +1,5 @@
-//! kill -9 of a master and its slave under load: what was acknowledged by both is on both afterwards, and their logs are equal.
+//! A master and its slave under load, killed and parted: what was acknowledged by both is on both afterwards, and their logs are
+//! equal. Here kill -9; [`faults`] of the network between them are a page of their own.
 //!
 //! ```text
 //! names (never killed)    master, SYNC_MASTER, inSyncReplicas=2 <--producers    slave, slaveReadEnable
@@ -23,14 +24,18 @@ mod journal;
 #[path = "../crash/load.rs"]
 #[allow(dead_code, reason = "delayed messages are for tests/crash")]
 mod load;
+
+mod faults;
+mod network;
 mod pair;
+mod world;
 
 use std::sync::Arc;
 
 use draws::Draws;
 use journal::Journal;
 use load::Load;
-use pair::Pair;
+use pair::{Pair, Places};
 use support::Outcome;
 
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +61,7 @@ async fn async_flush_survives_the_processes() -> Outcome<()> {
 
 async fn kill_under_load(flush: &str) -> Outcome<()> {
     let mut draws = Draws::from_environment();
-    let mut pair = Pair::start(flush).await?;
+    let mut pair = Pair::start(flush, Places::LOOPBACK, "").await?;
     let journal = Arc::new(Journal::default());
     let mut load = Load::start(&pair.master.address, &journal, draws.next());
     for victim in victims(&mut draws) {

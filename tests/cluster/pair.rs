@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -15,27 +16,70 @@ use crate::support::{Outcome, Peer, broker_table, free_port, until};
 /// Never a measure of speed.
 const COPIED: Duration = Duration::from_secs(300);
 
+/// Where a process runs.
+#[derive(Clone, Copy)]
+pub struct Place {
+    pub ip: Ipv4Addr,
+    /// A process in whose network namespace it runs; `None` for that of the test.
+    pub namespace_of: Option<u32>,
+}
+
+impl Place {
+    pub const LOOPBACK: Place = Place { ip: Ipv4Addr::LOCALHOST, namespace_of: None };
+}
+
+/// Where each of a pair's processes runs.
+#[derive(Clone, Copy)]
+pub struct Places {
+    pub names: Place,
+    pub master: Place,
+    pub slave: Place,
+}
+
+impl Places {
+    pub const LOOPBACK: Places = Places { names: Place::LOOPBACK, master: Place::LOOPBACK, slave: Place::LOOPBACK };
+}
+
 /// One of the processes.
 pub struct Member {
     /// Of its broker, as lists of brokers are expected elsewhere.
     pub address: [String; 1],
+    place: Place,
     file: PathBuf,
     store: PathBuf,
     process: Option<Process>,
 }
 
 impl Member {
-    fn new(folder: &Path, name: &str, text: &str, port: u16) -> Outcome<Member> {
+    fn new(folder: &Path, name: &str, text: &str, (place, port): (Place, u16)) -> Outcome<Member> {
         let file = folder.join(format!("{name}.toml"));
         fs::write(&file, text)?;
-        Ok(Member { address: [format!("127.0.0.1:{port}")], file, store: folder.join(name), process: None })
+        let address = [format!("{}:{port}", place.ip)];
+        Ok(Member { address, place, file, store: folder.join(name), process: None })
     }
 
     /// Starts it and waits until it serves.
     pub fn start(&mut self) -> Outcome<()> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mqcontainer"));
+        let program = env!("CARGO_BIN_EXE_mqcontainer");
+        let mut command = match self.place.namespace_of {
+            None => Command::new(program),
+            // It becomes the program: a kill hits the right one.
+            Some(process) => {
+                let mut command = Command::new("nsenter");
+                command.arg(format!("--net=/proc/{process}/ns/net")).arg(program);
+                command
+            }
+        };
         self.process = Some(Process::start(command.args(["--log", "error", "-c"]).arg(&self.file))?);
         Ok(())
+    }
+
+    /// The files of its log, oldest first.
+    pub fn log_files(&self) -> Outcome<Vec<Vec<u8>>> {
+        let entries = fs::read_dir(self.store.join("commitlog"))?;
+        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Outcome<Vec<PathBuf>>>()?;
+        paths.sort();
+        paths.into_iter().map(|path| Ok(fs::read(path)?)).collect()
     }
 
     /// SIGKILL.
@@ -57,30 +101,42 @@ pub struct Pair {
 
 impl Pair {
     /// Starts the three, with small segments so that files roll, and makes the topics of the load known to both brokers.
-    pub async fn start(flush: &str) -> Outcome<Pair> {
+    /// `more` lines go to both.
+    pub async fn start(flush: &str, places: Places, more: &str) -> Outcome<Pair> {
         let folder = tempfile::tempdir()?;
         let path = folder.path();
         let (namesrv, master, slave) = (free_port(), free_port(), free_port());
-        let container = || {
-            let names = format!("namesrvAddr = \"127.0.0.1:{namesrv}\"");
-            format!("[container]\nlistenPort = {}\nbindAddress = \"127.0.0.1\"\n{names}\n", free_port())
+        let container = |place: Place| {
+            format!(
+                "[container]\nlistenPort = {}\nbindAddress = \"{}\"\nnamesrvAddr = \"{}:{namesrv}\"\n",
+                free_port(),
+                place.ip,
+                places.names.ip
+            )
         };
         let kv = path.join("kvConfig.json");
         let names = format!("[namesrv]\nlistenPort = {namesrv}\nkvConfigPath = \"{}\"\n", kv.display());
-        let broker = |port, name: &str, role: &str| {
+        let broker = |place: Place, port, name: &str, role: &str| {
             format!(
-                "{}{}{role}brokerIP1 = \"127.0.0.1\"\nstorePathRootDir = \"{}\"\nflushDiskType = \"{flush}\"\n\
-                 mappedFileSizeCommitLog = \"2MiB\"\ntotalReplicas = 2\ninSyncReplicas = 2\nslaveTimeout = 1000\n",
-                container(),
+                "{}{}{role}brokerIP1 = \"{ip}\"\nbrokerIP2 = \"{ip}\"\nstorePathRootDir = \"{}\"\n\
+                 flushDiskType = \"{flush}\"\nmappedFileSizeCommitLog = \"2MiB\"\ntotalReplicas = 2\n\
+                 inSyncReplicas = 2\nslaveTimeout = 1000\n{more}",
+                container(place),
                 broker_table("a", port),
-                path.join(name).display()
+                path.join(name).display(),
+                ip = place.ip,
             )
         };
         let as_slave = "brokerRole = \"SLAVE\"\nbrokerId = 1\nslaveReadEnable = true\n";
+        let texts = [
+            container(places.names) + &names,
+            broker(places.master, master, "master", "brokerRole = \"SYNC_MASTER\"\n"),
+            broker(places.slave, slave, "slave", as_slave),
+        ];
         let mut pair = Pair {
-            names: Member::new(path, "names", &(container() + &names), namesrv)?,
-            master: Member::new(path, "master", &broker(master, "master", "brokerRole = \"SYNC_MASTER\"\n"), master)?,
-            slave: Member::new(path, "slave", &broker(slave, "slave", as_slave), slave)?,
+            names: Member::new(path, "names", &texts[0], (places.names, namesrv))?,
+            master: Member::new(path, "master", &texts[1], (places.master, master))?,
+            slave: Member::new(path, "slave", &texts[2], (places.slave, slave))?,
             _folder: folder,
         };
         pair.names.start()?;

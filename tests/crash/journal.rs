@@ -65,6 +65,12 @@ impl Journal {
         *self.late.borrow()
     }
 
+    /// What was acknowledged, wherever it is.
+    pub fn bodies(&self) -> Vec<Vec<u8>> {
+        let entries = self.entries.lock().unwrap();
+        entries.values().flat_map(BTreeMap::values).map(|message| message.body.clone()).collect()
+    }
+
     /// Waits until so many messages were acknowledged.
     pub async fn wait_for(&self, count: usize) {
         reaches(&self.count, count, "acknowledged").await;
