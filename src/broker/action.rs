@@ -7,11 +7,14 @@ use crate::config::{Broker, Change};
 use crate::protocol::command::Command;
 use crate::protocol::ids::{BrokerIdentity, Millis, PhysicalOffset, QueueId, QueueOffset};
 use crate::remoting::ConnectionId;
-use crate::store::Append;
+use crate::store::{Append, NewMessage};
 
+use super::group::Presence;
 use super::hold::Pull;
 use super::requests::query::Query;
+use super::role::joining::Question;
 use super::state::waiters::Goal;
+use super::upstream::Upstream;
 
 /// A request that still waits for its answer. The actor keeps the reply slot under this number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,6 +115,30 @@ pub enum Action {
     Clean(Cleaning),
     /// The topics changed: tell the NameServers.
     Announce,
+    /// The broker takes part in its group, or waits for something else before it does.
+    Present(Presence),
+    /// A slave's master is here.
+    Follow(Upstream),
+    /// Ask another broker of the group; comes back as `Event::Called`.
+    CallMember {
+        /// `ip:port`.
+        address: String,
+        /// The request.
+        command: Command,
+        /// How long it may take, the connection included.
+        timeout_millis: u64,
+        /// What it is for.
+        then: AfterCall,
+    },
+    /// Have another master store a message that this slave may not; comes back as `Event::Escaped`.
+    Escape {
+        /// The message.
+        message: Box<NewMessage>,
+        /// Write queues of its topic here.
+        queues: i32,
+        /// What to do with the result.
+        then: AfterEscape,
+    },
     /// The configuration changed at run time: the store takes over what concerns it.
     Reconfigure {
         /// The new configuration.
@@ -169,6 +196,46 @@ pub enum AfterAppend {
         offset: QueueOffset,
         /// The topic it was delivered to.
         topic: Arc<str>,
+    },
+}
+
+/// What another member of the group was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AfterCall {
+    /// This broker joins its group.
+    Joining {
+        /// The question.
+        question: Question,
+    },
+    /// A client locks queues on more than half of the group.
+    Lock {
+        /// Who waits.
+        to: RequestId,
+    },
+    /// Whatever comes of it.
+    Nothing,
+}
+
+/// What a message was given to another master for.
+#[derive(Debug)]
+pub enum AfterEscape {
+    /// A delayed message came due.
+    Delayed {
+        /// Delay level, from 1.
+        level: usize,
+        /// Its place in the level's queue.
+        offset: QueueOffset,
+    },
+    /// A consumer gave a message back.
+    SendBack {
+        /// Who waits.
+        to: RequestId,
+        /// Its group.
+        group: Arc<str>,
+        /// The topic the message first had.
+        topic: Arc<str>,
+        /// Whether it goes to the dead letter queue.
+        dead: bool,
     },
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::config::{Broker, FlushDiskType};
 use crate::protocol::body::data_version::DataVersion;
+use crate::protocol::command::Command;
 use crate::protocol::ids::{Millis, PhysicalOffset};
 use crate::protocol::json;
 use crate::protocol::topic_name;
@@ -16,7 +17,7 @@ use crate::remoting::ConnectionId;
 use crate::replication::epochs::Epochs;
 use crate::store::{AppendError, Appended, Arrival, View};
 
-use super::action::{Action, AfterAppend, AfterRecord, ConfigFile};
+use super::action::{Action, AfterAppend, AfterCall, AfterRecord, ConfigFile, RequestId};
 use super::config_file::ConfigFileWrites;
 use super::creations::Creations;
 use super::error::Error;
@@ -25,6 +26,7 @@ use super::hold::Holds;
 use super::persist::Persistence;
 use super::replicas::Replicas;
 use super::requests::{self, Stored};
+use super::role::Part;
 use super::state::clients::{Consumers, Producers};
 use super::state::delay::Delays;
 use super::state::groups::Groups;
@@ -34,6 +36,7 @@ use super::state::offsets::ConsumerOffsets;
 use super::state::stats::{MessageKind, Stats};
 use super::state::topics::Topics;
 use super::state::unique_ids::UniqueIds;
+use super::state::votes::Votes;
 use super::state::waiters::{Late, Waiters};
 
 /// Silent clients and expired locks are looked for this often (Java: `ClientHousekeepingService`).
@@ -78,6 +81,8 @@ pub struct Core {
     pub(super) stats: Stats,
     pub(super) waiters: Waiters<Stored>,
     pub(super) replicas: Replicas,
+    pub(super) part: Part,
+    pub(super) votes: Votes<RequestId>,
     pub(super) lineage: Lineage,
     pub(super) files: Persistence,
     pub(super) config_file: ConfigFileWrites,
@@ -137,6 +142,8 @@ impl Core {
             stats: Stats::default(),
             waiters: Waiters::default(),
             replicas: Replicas::default(),
+            part: Part::new(&config),
+            votes: Votes::default(),
             lineage: Lineage::new(loaded.epochs.clone()),
             files: Persistence::new(now),
             config_file: ConfigFileWrites::default(),
@@ -173,6 +180,9 @@ impl Core {
             Event::EpochsSaved { result } => self.epochs_saved(now, result),
             Event::StoreFailed { reason } => self.store_failed(&reason, actions),
             Event::Fetched(fetched) => self.adopt(now, fetched, actions),
+            Event::Members(members) => self.members_named(now, members, actions),
+            Event::Called { then, answer } => self.called(now, then, answer, actions),
+            Event::Escaped { then, result } => self.escaped(now, then, result, actions),
             Event::Stopping => self.stopping(actions),
         }
         self.creations.answered(now, &actions[before..]);
@@ -229,7 +239,8 @@ impl Core {
         }
         let expired = self.holds.expired(now);
         self.read_again(expired, actions);
-        if !self.is_slave() {
+        self.join(now, actions);
+        if self.delivers() {
             let polls = self.delays.poll(now);
             actions.extend(polls.into_iter().map(|(level, from)| Action::ReadDelayed { level, from }));
         }
@@ -257,7 +268,8 @@ impl Core {
             self.waiters.next_deadline(),
             self.lineage.next_deadline(),
             self.files.next_deadline(self.offsets.is_dirty(), self.delays.is_dirty(), &self.config),
-            self.delays.next_deadline().filter(|_| !self.is_slave()),
+            self.delays.next_deadline().filter(|_| self.delivers()),
+            self.join_deadline(),
         ];
         deadlines.into_iter().flatten().min().unwrap_or(self.housekept)
     }
@@ -357,6 +369,15 @@ impl Core {
         };
         if let Err(error) = outcome {
             actions.push(Action::Reply { to, response: error.to_response() });
+        }
+    }
+
+    /// Another member has answered.
+    fn called(&mut self, now: Millis, then: AfterCall, answer: Result<Command, String>, actions: &mut Vec<Action>) {
+        match then {
+            AfterCall::Joining { question } => self.joining_answered(now, question, answer, actions),
+            AfterCall::Lock { to } => self.voted(to, answer, actions),
+            AfterCall::Nothing => {}
         }
     }
 

@@ -5,15 +5,27 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::protocol::ids::{Millis, PhysicalOffset, QueueId, QueueOffset};
-use crate::protocol::properties::key;
+use crate::protocol::properties::{self, key};
 use crate::protocol::record::{BodyCrc, RecordView};
 use crate::store::{Append, Appended, NewMessage};
 
-use super::action::{Action, AfterAppend};
+use super::action::{Action, AfterAppend, AfterEscape};
 use super::core::Core;
+use super::error::Error;
 use super::event::DelayedUnit;
+use super::requests;
 use super::state::delay::Due;
 use super::state::stats::MessageKind;
+
+/// What says that a message is to be delayed, or was.
+const OF_DELAYS: [&str; 6] = [
+    key::DELAY_TIME_LEVEL,
+    key::REAL_TOPIC,
+    key::REAL_QUEUE_ID,
+    key::TIMER_DELIVER_MS,
+    key::TIMER_DELAY_SEC,
+    key::TIMER_DELAY_MS,
+];
 
 /// A level whose queue could not be read is read again after this long.
 const RETRY_MILLIS: i64 = 1_000;
@@ -44,6 +56,9 @@ impl Core {
                 wait = Some(due);
                 break;
             }
+            if !self.delivers() {
+                break;
+            }
             next = unit.offset + 1;
             // A message that retention has deleted, or that is no message, cannot be delivered and must not stop the level.
             let Some(message) = unit.record.as_ref().and_then(|record| self.due_message(record)) else {
@@ -51,10 +66,55 @@ impl Core {
                 continue;
             };
             delivering += 1;
-            let then = AfterAppend::Delayed { level, offset: unit.offset, topic: Arc::clone(&message.topic) };
-            actions.push(Action::Append { messages: Append { messages: smallvec::smallvec![message] }, then });
+            actions.push(self.deliver(level, unit.offset, message));
         }
         self.delays.read_done(level, next, delivering, wait);
+    }
+
+    /// A master stores the message; a slave that acts for it has another master do that.
+    fn deliver(&self, level: usize, offset: QueueOffset, message: NewMessage) -> Action {
+        if self.is_slave() {
+            let then = AfterEscape::Delayed { level, offset };
+            return self.escape(message, then);
+        }
+        let then = AfterAppend::Delayed { level, offset, topic: Arc::clone(&message.topic) };
+        Action::Append { messages: Append { messages: smallvec::smallvec![message] }, then }
+    }
+
+    /// Has another master store a message, which is a new one there: what has put it into a delay level here is left out.
+    pub(super) fn escape(&self, message: NewMessage, then: AfterEscape) -> Action {
+        let queues = self.topics.get(&message.topic).map_or(1, |(_, config)| config.write_queue_nums);
+        Action::Escape { message: Box::new(message), queues, then }
+    }
+
+    /// Another master has stored the message, or none has.
+    pub(super) fn escaped(
+        &mut self,
+        now: Millis,
+        then: AfterEscape,
+        result: Result<(), String>,
+        actions: &mut Vec<Action>,
+    ) {
+        match (then, result) {
+            (AfterEscape::Delayed { level, offset }, Ok(())) => {
+                self.stats.group(&self.schedule_topic, &self.schedule_group).get_nums.add(now, 1);
+                self.delays.taken(now, level, offset);
+            }
+            (AfterEscape::Delayed { level, offset }, Err(error)) => {
+                tracing::warn!(broker = %self.config.identity, level, %offset, error, "delayed message not delivered yet");
+                self.delays.failed(now, level, offset);
+            }
+            (AfterEscape::SendBack { to, group, topic, dead }, Ok(())) => {
+                let counts = self.stats.group(&topic, &group);
+                counts.send_back.add(now, 1);
+                counts.dead += u64::from(dead);
+                actions.push(Action::Reply { to, response: requests::ok() });
+            }
+            (AfterEscape::SendBack { to, .. }, Err(reason)) => {
+                let error = Error::NoMasterNear { broker: self.config.addresses.client.to_string(), reason };
+                actions.push(Action::Reply { to, response: error.to_response() });
+            }
+        }
     }
 
     /// Counts a delivery as Java does: taken out of the schedule topic by a group of the system, and put into its real topic,
@@ -68,11 +128,19 @@ impl Core {
         out.get_size.add(now, appended.bytes());
     }
 
-    /// The message as it is delivered. Its properties stay as they are, as in Java: DELAY, REAL_TOPIC and REAL_QID too.
+    /// The message as it is delivered. Its properties stay as they are, as in Java, DELAY, REAL_TOPIC and REAL_QID too; only for
+    /// another master they go, which would delay it again.
     fn due_message(&self, record: &Bytes) -> Option<NewMessage> {
         let message = RecordView::parse(record, BodyCrc::Trust).ok()?;
         let topic = message.property(key::REAL_TOPIC)?;
         let queue = message.property(key::REAL_QUEUE_ID)?.parse().ok()?;
+        let properties = if self.is_slave() {
+            let mut left = message.properties_text().into_owned();
+            OF_DELAYS.iter().for_each(|name| properties::remove(&mut left, name));
+            left.into()
+        } else {
+            record.slice_ref(message.properties)
+        };
         Some(NewMessage {
             topic: topic.into(),
             queue: QueueId(queue),
@@ -83,7 +151,7 @@ impl Core {
             store_host: self.store_host(),
             reconsume_times: message.reconsume_times,
             prepared_transaction_offset: PhysicalOffset(0),
-            properties: record.slice_ref(message.properties),
+            properties,
             body: record.slice_ref(message.body),
         })
     }

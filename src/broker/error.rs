@@ -94,6 +94,22 @@ pub enum Error {
         /// Its name.
         broker: String,
     },
+    /// The broker does not take part in its group yet.
+    #[error(
+        "service not available now: this broker joins its group and waits for {waits_for}; the client retries elsewhere"
+    )]
+    Joining {
+        /// What it waits for.
+        waits_for: String,
+    },
+    /// No other master took the message.
+    #[error("no master available along with {broker}: {reason}")]
+    NoMasterNear {
+        /// Its address.
+        broker: String,
+        /// Why.
+        reason: String,
+    },
     /// A slave that is only a copy.
     #[error("[REJECTREQUEST]this broker is a slave of {broker} and its slaveReadEnable is false: pull from the master")]
     SlaveNotReadable {
@@ -260,12 +276,16 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> i32 {
         match self {
-            Error::Header(_) | Error::Body { .. } | Error::Failed { .. } | Error::Read { .. } => response::SYSTEM_ERROR,
+            Error::Header(_)
+            | Error::Body { .. }
+            | Error::Failed { .. }
+            | Error::Read { .. }
+            | Error::NoMasterNear { .. } => response::SYSTEM_ERROR,
             Error::MessageNotFound { .. } | Error::FilterUnsupported { .. } => response::SYSTEM_ERROR,
             Error::TimerDisabled | Error::TableFull { .. } | Error::NotEnoughReplicas(_) => response::SYSTEM_ERROR,
             Error::CodeUnknown { .. } => response::REQUEST_CODE_NOT_SUPPORTED,
             Error::Busy { .. } | Error::SlaveNotReadable { .. } => response::SYSTEM_BUSY,
-            Error::SlaveNotWritable { .. } => response::SERVICE_NOT_AVAILABLE,
+            Error::SlaveNotWritable { .. } | Error::Joining { .. } => response::SERVICE_NOT_AVAILABLE,
             Error::TopicIllegal { .. } | Error::GroupIllegal { .. } => response::INVALID_PARAMETER,
             Error::QueueIllegal { .. } | Error::InvalidParameter { .. } => response::INVALID_PARAMETER,
             Error::TopicReserved { .. }

@@ -10,8 +10,9 @@ use crate::remoting::ConnectionId;
 use crate::replication::Incoming;
 use crate::store::{Arrival, Read};
 
-use super::action::{AfterRecord, ConfigFile, OffsetSearch, RequestId};
+use super::action::{AfterCall, AfterEscape, AfterRecord, ConfigFile, OffsetSearch, RequestId};
 use super::core::Client;
+use super::group::Members;
 use super::hold::Pull;
 use super::metadata::Fetched;
 
@@ -91,6 +92,22 @@ pub enum Event {
     },
     /// A table of this slave's master.
     Fetched(Fetched),
+    /// The NameServers have said who is in the group.
+    Members(Members),
+    /// Another member of the group has answered, or not.
+    Called {
+        /// What it was asked for.
+        then: AfterCall,
+        /// The answer, or why there is none.
+        answer: Result<Command, String>,
+    },
+    /// Another master has stored a message, or none has.
+    Escaped {
+        /// What it was for.
+        then: AfterEscape,
+        /// Why not.
+        result: Result<(), String>,
+    },
     /// The broker stops: whoever waits is answered now.
     Stopping,
 }

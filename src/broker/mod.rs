@@ -33,6 +33,7 @@ pub mod persist;
 mod readers;
 pub mod replicas;
 pub mod requests;
+mod role;
 pub mod snapshot;
 pub mod stages;
 pub mod state;

@@ -24,7 +24,7 @@ use super::action::ConfigFile;
 use super::actor::{Actor, Parts};
 use super::core::{Core, Loaded};
 use super::escape::Escaped;
-use super::group::{Members, Presence};
+use super::group::Members;
 use super::handle::{Handle, Started};
 use super::metadata::Follower;
 use super::readers::Readers;
@@ -114,11 +114,12 @@ pub async fn start(
     let readers =
         Readers::new(store.view(), env.tasks.clone(), (share.clone(), weight), results.clone(), Arc::clone(&owner));
     let stages = Arc::new(Stages::default());
+    let (present, presence) = watch::channel(core.presence());
     let (log, logs) = watch::channel(core.log_state(&store, 0));
     let (news, incoming) = mailbox::bounded(INCOMING_LIMIT);
     let group = Env { tasks: env.tasks.child(), ..env.clone() };
     if config.role == Role::Slave {
-        let (upstream, client) = (links.upstream.subscribe(), links.client);
+        let (upstream, client) = (links.upstream.subscribe(), links.client.clone());
         let follower = Follower::new(&config, (client, upstream), results.clone(), Arc::clone(&env.clock));
         drop(group.tasks.spawn(TaskKind::Slave, &owner, follower.run()));
         let following = Following {
@@ -151,13 +152,17 @@ pub async fn start(
         epoch_file: config.store.epoch_file(),
         results,
         announce,
+        presence: present,
+        members: links.members,
+        upstream: links.upstream,
+        client: links.client,
+        escapes: links.escapes,
         readers,
         share,
         stages: Arc::clone(&stages),
     };
     let ended = env.tasks.spawn(TaskKind::BrokerActor, &owner, Actor::new(parts).run());
     let handle = Handle::new(Arc::new(config.identity.clone()), mailbox, control, requests_limit, stages);
-    let (_presence, presence) = watch::channel(Presence::Online);
     Ok(Started { handle, announcements, presence, ended, door, links: group.tasks })
 }
 

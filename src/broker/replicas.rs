@@ -58,7 +58,10 @@ impl Core {
                 tracing::info!(broker = %self.config.identity, leader, ?dialect, "follows");
                 self.replicas.following = Some(leader);
                 self.replicas.heard = now;
-                self.master_is_back(actions);
+                // A master that joins its group serves no consumer yet: the NameServers say when it does.
+                if !self.config.group.acting_master {
+                    self.master_is_back(actions);
+                }
             }
             Incoming::Parted { leader, reason } => {
                 // Tried again many times; said once for each time it followed.
@@ -141,7 +144,7 @@ impl Core {
     pub(super) fn goal(&self, waits: bool) -> Result<Goal, Error> {
         let options = &self.config.replication;
         let group = self.config.group.acting_master.then(|| Group {
-            alive: options.total as usize,
+            alive: self.alive(),
             in_sync: self.replicas.progress.in_sync(self.view.log_range().1, options.max_gap_not_in_sync),
         });
         let replicas = ack::needed(self.config.role, options, group, waits)?;

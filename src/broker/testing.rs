@@ -18,7 +18,7 @@ use crate::protocol::command::Command;
 use crate::protocol::ids::{Millis, QueueId, QueueOffset};
 use crate::protocol::json;
 use crate::remoting::ConnectionId;
-use crate::store::{Append, GetStatus, Options, Patience, Progress, Store};
+use crate::store::{Append, GetStatus, NewMessage, Options, Patience, Progress, Store};
 
 use super::action::{Action, AfterAppend, Cleaning, ConfigFile, RequestId};
 use super::core::{Client, Core, Loaded};
@@ -199,6 +199,13 @@ impl Bench {
         if !more.is_empty() {
             self.carry_out(more);
         }
+    }
+
+    /// A message comes with the log of the master.
+    pub(super) fn copied(&mut self, message: NewMessage) {
+        let messages = Append { messages: smallvec::smallvec![message] };
+        self.store.append(&[messages], self.now).pop().unwrap().unwrap();
+        self.settle(Vec::new());
     }
 
     fn append(&mut self, messages: Append, then: AfterAppend, more: &mut Vec<Action>) {

@@ -3,7 +3,7 @@
 //! ```text
 //! wait for one -> drain mailbox and results -> core, event by event
 //!   -> all appends in one write -> follow -> replies -> jobs to the I/O pool (jobs.rs) -> wait
-//! until it is told to stop or the store fails (ending.rs); what it asks clients for administrators is in calls.rs
+//! until it is told to stop or the store fails (ending.rs); what it asks clients for administrators is in calls.rs, other brokers in group.rs
 //! ```
 //!
 //! Must not decide: what a request means is the core's business, what a disk does the store's.
@@ -11,6 +11,7 @@
 mod calls;
 mod crowd;
 mod ending;
+mod group;
 mod jobs;
 mod replication;
 
@@ -25,7 +26,7 @@ use crate::env::mailbox::{Receiver, Sender};
 use crate::env::{Env, Job, Share};
 use crate::protocol::command::Command;
 use crate::protocol::ids::Millis;
-use crate::remoting::{Connection, ConnectionId, ReplySlot, Request};
+use crate::remoting::{Client, Connection, ConnectionId, ReplySlot, Request};
 use crate::replication::Incoming;
 use crate::replication::sender::LogState;
 use crate::store::{Append, JobDone, Read, Store};
@@ -33,12 +34,15 @@ use crate::store::{Append, JobDone, Read, Store};
 use self::crowd::Crowd;
 use self::replication::INCOMING_MAX;
 use super::action::{Action, AfterAppend, Announcement, Cleaning, RequestId};
-use super::core::{Client, Core};
+use super::core::{self, Core};
+use super::escape::Escaped;
 use super::event::Event;
+use super::group::{Members, Presence};
 use super::handle::{Control, Exit};
 use super::hold::Pull;
 use super::readers::Readers;
 use super::stages::Stages;
+use super::upstream::Upstream;
 
 /// Requests taken out of the mailbox at a time; the bound of one batch of appends.
 const BATCH_MAX: usize = 512;
@@ -75,6 +79,16 @@ pub(super) struct Parts {
     pub(super) epoch_file: PathBuf,
     pub(super) results: Sender<Inbound>,
     pub(super) announce: watch::Sender<Announcement>,
+    /// Whether the broker takes part in its group.
+    pub(super) presence: watch::Sender<Presence>,
+    /// Who is there, as the NameServers say.
+    pub(super) members: watch::Receiver<Option<Members>>,
+    /// Where a slave's master is.
+    pub(super) upstream: Arc<watch::Sender<Upstream>>,
+    /// Calls other brokers.
+    pub(super) client: Client,
+    /// Brings messages to other masters.
+    pub(super) escapes: Sender<Escaped>,
     pub(super) readers: Readers,
     pub(super) share: Share,
     pub(super) stages: Arc<Stages>,
@@ -135,6 +149,7 @@ impl Actor {
         let mut results = Vec::with_capacity(BATCH_MAX);
         let mut incoming = Vec::new();
         self.settle(&mut Vec::new());
+        self.members_named();
         // Kept over many turns, because setting a timer costs more than a wake-up too many.
         let mut alarm = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
         let mut rings_at = None;
@@ -157,6 +172,7 @@ impl Actor {
                 _ = self.parts.inbound.recv_many(&mut results, BATCH_MAX) => {}
                 _ = self.parts.mailbox.recv_many(&mut requests, BATCH_MAX) => {}
                 _ = self.parts.incoming.recv_many(&mut incoming, INCOMING_MAX) => {}
+                Ok(()) = self.parts.members.changed() => self.members_named(),
                 () = &mut alarm => rings_at = None,
             }
             if !requests.is_empty() && self.crowd.is_dense() {
@@ -229,7 +245,7 @@ impl Actor {
         let id = RequestId(self.next_request);
         self.next_request += 1;
         self.crowd.saw(request.connection.id());
-        let client = Client { connection: request.connection.id(), remote: request.connection.remote() };
+        let client = core::Client { connection: request.connection.id(), remote: request.connection.remote() };
         self.connections.entry(client.connection).or_insert(request.connection);
         self.slots.insert(id, request.reply);
         self.parts.core.handle(now, Event::Request { id, client, command: request.command }, actions);
@@ -364,6 +380,12 @@ impl Actor {
             Action::Clean(Cleaning::Log) => self.parts.store.delete_expired(),
             Action::Clean(Cleaning::Queues) => self.parts.store.clean_queues(),
             Action::Announce => self.announce(),
+            Action::Present(presence) => drop(self.parts.presence.send_replace(presence)),
+            Action::Follow(upstream) => self.follow_leader(upstream),
+            Action::CallMember { address, command, timeout_millis, then } => {
+                self.call_member(address, command, timeout_millis, then);
+            }
+            Action::Escape { message, queues, then } => self.escape(*message, queues, then),
             Action::Reconfigure { config } => self.parts.store.reconfigure(&config.store),
             Action::RewriteConfig { path, changes } => self.rewrite(path, changes),
             Action::Disconnect { connection, reason } => {
@@ -410,6 +432,14 @@ impl Actor {
                 self.settle(&mut actions);
             }
         }
+    }
+
+    /// The NameServers have said who is in the group.
+    fn members_named(&mut self) {
+        let Some(members) = self.parts.members.borrow_and_update().clone() else { return };
+        let (now, mut actions) = (self.now(), Vec::new());
+        self.parts.core.handle(now, Event::Members(members), &mut actions);
+        self.settle(&mut actions);
     }
 
     fn day(&mut self, now: Millis) -> i64 {

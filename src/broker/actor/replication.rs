@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::Actor;
 use crate::broker::action::Action;
 use crate::broker::event::Event;
+use crate::broker::upstream::Upstream;
 use crate::protocol::ids::{Millis, PhysicalOffset};
 use crate::replication::Incoming;
 
@@ -44,6 +45,17 @@ impl Actor {
             tracing::warn!(broker = %self.parts.owner, %to, %error, "the log was not cut back");
             self.refused += 1;
         }
+    }
+
+    /// Another place to follow: the slave's tasks see it at once. The container adds the door when it is a broker of this process.
+    pub(super) fn follow_leader(&mut self, upstream: Upstream) {
+        self.parts.upstream.send_if_modified(|known| {
+            let is_known = known.address == upstream.address && known.ha_address == upstream.ha_address;
+            if !is_known {
+                *known = upstream;
+            }
+            !is_known
+        });
     }
 
     /// Tells links how far the log is, when that has changed.

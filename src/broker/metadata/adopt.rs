@@ -25,7 +25,10 @@ impl Core {
                     self.stats.remove_group(&group);
                 }
             }
+            // What consumers and delay levels have done here is further than what the master knows; it takes that over when it joins.
+            Fetched::ConsumerOffsets(_) | Fetched::DelayOffsets(_) if self.part.is_acting() => {}
             Fetched::ConsumerOffsets(offsets) => self.offsets.adopt(*offsets),
+            Fetched::DelayOffsets(_) if !self.delays.is_idle() => {}
             Fetched::DelayOffsets(content) => {
                 if let Err(error) = self.delays.adopt(&content) {
                     tracing::warn!(broker = %self.config.identity, %error, "delay offsets of the master cannot be read");

@@ -44,6 +44,11 @@ impl Core {
                 actions.push(Action::Reply { to, response: self.ha_status(now) });
                 Ok(())
             }
+            request::EXCHANGE_BROKER_HA_INFO => {
+                let response = self.exchange_ha_info(command, actions)?;
+                actions.push(Action::Reply { to, response });
+                Ok(())
+            }
             request::RESET_MASTER_FLUSH_OFFSET => {
                 actions.push(Action::Reply { to, response: self.reset_master_flush_offset(command)? });
                 Ok(())
@@ -85,7 +90,6 @@ impl Core {
             request::VIEW_BROKER_STATS_DATA => self.broker_stats(command),
             request::QUERY_CORRECTION_OFFSET => self.correction_offsets(command),
             request::GET_BROKER_CONFIG => Ok(self.show_config()),
-            request::EXCHANGE_BROKER_HA_INFO => Ok(self.exchange_ha_info()),
             request::GET_ALL_CONSUMER_OFFSET => Ok(self.all_consumer_offsets()),
             request::GET_ALL_DELAY_OFFSET => Ok(self.all_delay_offsets()),
             request::GET_ALL_MESSAGE_REQUEST_MODE => Ok(super::broker_admin::no_request_modes()),

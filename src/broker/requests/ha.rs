@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::broker::action::Action;
 use crate::broker::core::Core;
 use crate::broker::error::Error;
 use crate::config::Role;
@@ -13,21 +14,28 @@ use crate::protocol::ids::{Millis, PhysicalOffset};
 use super::{ok, ok_json};
 
 impl Core {
-    /// A slave asks where its master is; a master says so.
-    pub(super) fn exchange_ha_info(&self) -> Command {
+    /// A slave asks where its master is, and the master says so; a master that is back says where it is, and its slave goes there.
+    pub(super) fn exchange_ha_info(&self, command: &Command, actions: &mut Vec<Action>) -> Result<Command, Error> {
         let mut answer = ok();
         if self.config.role != Role::Slave {
-            let addresses = self.config.addresses;
-            let ha = SocketAddr::new(addresses.ha, self.config.ports.ha).to_string();
-            let address = SocketAddr::new(addresses.client, self.config.ports.main).to_string();
-            ExchangeHaInfo {
-                master_ha_address: Some(&ha),
-                master_flush_offset: Some(self.initial_end),
-                master_address: Some(&address),
-            }
-            .encode(&mut answer.ext);
+            self.encode_ha_info(&mut answer);
+        } else {
+            self.follow_master(&ExchangeHaInfo::decode(&command.ext)?, actions);
         }
-        answer
+        Ok(answer)
+    }
+
+    /// Where this master is.
+    pub(in crate::broker) fn encode_ha_info(&self, command: &mut Command) {
+        let addresses = self.config.addresses;
+        let ha = SocketAddr::new(addresses.ha, self.config.ports.ha).to_string();
+        let address = SocketAddr::new(addresses.client, self.config.ports.main).to_string();
+        ExchangeHaInfo {
+            master_ha_address: Some(&ha),
+            master_flush_offset: Some(self.initial_end),
+            master_address: Some(&address),
+        }
+        .encode(&mut command.ext);
     }
 
     /// Sets what a slave shows as its master's flushed end; a master has none and takes the request without effect, as in Java.

@@ -102,6 +102,7 @@ impl Core {
         command: &Command,
         actions: &mut Vec<Action>,
     ) -> Result<(), Error> {
+        self.check_joining(command)?;
         if self.is_slave() {
             self.check_slave(command)?;
         }
@@ -125,8 +126,8 @@ impl Core {
             request::UNREGISTER_CLIENT => self.unregister_client(client, command, actions),
             request::CHECK_CLIENT_CONFIG => self.check_client_config(command),
             request::GET_CONSUMER_LIST_BY_GROUP => self.consumer_list(command),
-            request::LOCK_BATCH_MQ => self.lock_queues(now, command),
-            request::UNLOCK_BATCH_MQ => self.unlock_queues(command),
+            request::LOCK_BATCH_MQ => return self.lock_queues(now, to, command, actions),
+            request::UNLOCK_BATCH_MQ => self.unlock_queues(command, actions),
             _ => return self.dispatch_admin(now, to, client, command, actions),
         };
         actions.push(Action::Reply { to, response: answer? });

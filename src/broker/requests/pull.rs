@@ -90,7 +90,7 @@ impl Core {
             false => (MASTER_ID, MASTER_ID),
         };
         let slave = self.is_slave().then(|| SlaveAdvice {
-            master_is_there: self.replicas.following.is_some(),
+            master_is_there: self.master_is_there(),
             corrects_offsets: self.config.requests.slave_corrects_offsets,
         });
         Advice { recent, old, slave }

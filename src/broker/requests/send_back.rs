@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::broker::action::{Action, AfterAppend, AfterRecord, RequestId};
+use crate::broker::action::{Action, AfterAppend, AfterEscape, AfterRecord, RequestId};
 use crate::broker::core::Core;
 use crate::broker::error::Error;
 use crate::protocol::command::Command;
@@ -39,6 +39,11 @@ impl SendBack {
     pub(in crate::broker) fn to(&self) -> RequestId {
         self.to
     }
+
+    /// The delay level after so many tries: the client's, or each time the next one.
+    fn level_after(&self, tried: i32) -> i32 {
+        if self.delay_level == 0 { FIRST_RETRY_LEVEL.saturating_add(tried) } else { self.delay_level }
+    }
 }
 
 impl Core {
@@ -59,13 +64,7 @@ impl Core {
             actions.push(Action::Reply { to, response: super::ok() });
             return Ok(());
         }
-        let sys_flag = if header.unit_mode { sys_flag::topic::UNIT_SUB } else { 0 };
-        let name = topic_name::retry_topic(&group);
-        let (retry_topic, config) =
-            self.topics.ensure(now, &name, settings.retry_queue_nums, false, sys_flag).ok_or(TOPICS_FULL)?;
-        if !perm::is_writable(config.perm) {
-            return Err(Error::TopicNotWritable { topic: name });
-        }
+        let retry_topic = self.retry_topic(now, &group, settings.retry_queue_nums, header.unit_mode)?;
         self.queue_turn = self.queue_turn.wrapping_add(1) & i32::MAX;
         let send_back = SendBack {
             to,
@@ -78,6 +77,20 @@ impl Core {
         };
         actions.push(Action::ReadRecord { at: header.offset, then: AfterRecord::SendBack(Box::new(send_back)) });
         Ok(())
+    }
+
+    /// The retry topic of a group. A slave makes no topic: the master that takes the message does.
+    fn retry_topic(&mut self, now: Millis, group: &str, queues: i32, unit_mode: bool) -> Result<Arc<str>, Error> {
+        let name = topic_name::retry_topic(group);
+        if self.is_slave() {
+            return Ok(name.into());
+        }
+        let sys_flag = if unit_mode { sys_flag::topic::UNIT_SUB } else { 0 };
+        let (retry_topic, config) = self.topics.ensure(now, &name, queues, false, sys_flag).ok_or(TOPICS_FULL)?;
+        if !perm::is_writable(config.perm) {
+            return Err(Error::TopicNotWritable { topic: name });
+        }
+        Ok(retry_topic)
     }
 
     /// The message was found; its copy goes to the retry or the dead letter topic.
@@ -101,12 +114,16 @@ impl Core {
         }
         let original: Arc<str> = properties::get(&properties, key::RETRY_TOPIC).unwrap_or_default().into();
         let dead = message.reconsume_times >= send_back.tries_max || send_back.delay_level < 0;
+        if self.is_slave() {
+            let escape = self.give_back_elsewhere(send_back, &record, &message, properties, (original, dead));
+            actions.push(escape);
+            return Ok(());
+        }
         let (mut topic, mut queue, level) = if dead {
             properties::remove(&mut properties, key::DELAY_TIME_LEVEL);
             (self.dead_letter_topic(now, &send_back.group)?, QueueId(0), 0)
         } else {
-            let automatic = FIRST_RETRY_LEVEL.saturating_add(message.reconsume_times);
-            let level = if send_back.delay_level == 0 { automatic } else { send_back.delay_level };
+            let level = send_back.level_after(message.reconsume_times);
             properties::set(&mut properties, key::DELAY_TIME_LEVEL, &level.to_string());
             (Arc::clone(&send_back.retry_topic), send_back.retry_queue, level)
         };
@@ -128,5 +145,41 @@ impl Core {
         let then = AfterAppend::SendBack { to, group, topic: original, dead, goal: self.goal(true)? };
         actions.push(Action::Append { messages: Append { messages: smallvec::smallvec![copy] }, then });
         Ok(())
+    }
+
+    /// A slave stores nothing: another master gets the message in the form in which a Java client sends a message back itself, when
+    /// its broker could not (`DefaultMQPushConsumerImpl.sendMessageBackAsNormalMessage`). That master delays it, or puts it
+    /// into the dead letter topic, because it was tried more often than MAX_RECONSUME_TIMES says.
+    fn give_back_elsewhere(
+        &self,
+        send_back: &SendBack,
+        record: &Bytes,
+        message: &RecordView<'_>,
+        mut properties: String,
+        (topic, dead): (Arc<str>, bool),
+    ) -> Action {
+        let tried = message.reconsume_times;
+        if dead {
+            properties::remove(&mut properties, key::DELAY_TIME_LEVEL);
+            properties::set(&mut properties, key::MAX_RECONSUME_TIMES, &tried.to_string());
+        } else {
+            properties::set(&mut properties, key::DELAY_TIME_LEVEL, &send_back.level_after(tried).to_string());
+            properties::set(&mut properties, key::MAX_RECONSUME_TIMES, &send_back.tries_max.to_string());
+        }
+        let copy = NewMessage {
+            topic: Arc::clone(&send_back.retry_topic),
+            queue: send_back.retry_queue,
+            flag: message.flag,
+            sys_flag: message.sys_flag,
+            born: message.born_timestamp,
+            born_host: message.born_host,
+            store_host: self.store_host(),
+            reconsume_times: tried.saturating_add(1),
+            prepared_transaction_offset: PhysicalOffset(0),
+            properties: properties.into(),
+            body: record.slice_ref(message.body),
+        };
+        let (to, group) = (send_back.to, Arc::clone(&send_back.group));
+        self.escape(copy, AfterEscape::SendBack { to, group, topic, dead })
     }
 }

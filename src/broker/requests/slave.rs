@@ -18,10 +18,6 @@ impl Core {
             request::PULL_MESSAGE | request::LITE_PULL_MESSAGE if !self.config.requests.slave_read => {
                 Err(Error::SlaveNotReadable { broker: broker() })
             }
-            request::CONSUMER_SEND_MSG_BACK => {
-                let reason = format!("no master available along with {}", self.config.addresses.client);
-                Err(Error::Failed { reason })
-            }
             request::UPDATE_AND_CREATE_TOPIC
             | request::UPDATE_AND_CREATE_TOPIC_LIST
             | request::DELETE_TOPIC_IN_BROKER

@@ -132,6 +132,46 @@ impl Delays {
         Ok(())
     }
 
+    /// Takes over how far a slave came that acted for this master: each level goes on where the one that is further ahead is.
+    ///
+    /// # Errors
+    /// When it is not JSON of Java's form; nothing changes then.
+    pub fn raise(&mut self, content: &[u8]) -> Result<(), json::JsonError> {
+        let file: DelayFile = json::from_java(content)?;
+        for (index, level) in self.levels.iter_mut().enumerate() {
+            let stored = file.offset_table.get(&(index + 1).to_string()).copied().unwrap_or(0);
+            if level.next.0 < stored {
+                (level.next, level.durable) = (QueueOffset(stored), QueueOffset(stored));
+                self.dirty = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to deliver from positions that another broker has named, moved into what the queues hold here: `range(queue)`
+    /// gives (min, max).
+    pub fn resume(&mut self, now: Millis, range: impl Fn(QueueId) -> (QueueOffset, QueueOffset)) {
+        for (index, level) in self.levels.iter_mut().enumerate() {
+            let (min, max) = range(queue_of(index + 1));
+            level.next = level.next.clamp(min, max.max(min));
+            level.durable = level.durable.min(level.next);
+            level.end = max;
+            level.due = now;
+        }
+    }
+
+    /// Whether nothing is being read or delivered.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.levels.iter().all(Level::idle)
+    }
+
+    /// Another master has stored the message at `offset`: nothing of it waits for a flush here.
+    pub fn taken(&mut self, now: Millis, level: usize, offset: QueueOffset) {
+        self.delivered(now, level, offset, PhysicalOffset(0));
+        self.flushed(PhysicalOffset(0));
+    }
+
     /// The file's content.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {

@@ -17,4 +17,5 @@ pub mod series;
 pub mod stats;
 pub mod topics;
 pub mod unique_ids;
+pub mod votes;
 pub mod waiters;

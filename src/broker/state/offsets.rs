@@ -122,6 +122,30 @@ impl ConsumerOffsets {
         self.version = version;
     }
 
+    /// Takes over what consumers have committed to a slave while this master was away: each offset that is further than the one
+    /// here, of topics that are here. Java takes all of them when the slave's table has no older version, which moves back
+    /// whoever committed to the master in its last moments. Returns how many were raised.
+    pub fn raise(&mut self, now: Millis, slave: ConsumerOffsets, is_known: impl Fn(&str) -> bool) -> usize {
+        let mut raised = 0;
+        for (key, queues) in slave.committed.into_iter().filter(|(key, _)| is_known(&key.topic)) {
+            if self.committed.len() >= PAIRS_MAX && !self.committed.contains_key(&key) {
+                continue;
+            }
+            let own = self.committed.entry(key).or_default();
+            for (queue, offset) in queues {
+                let known = own.entry(queue).or_insert(QueueOffset(-1));
+                if *known < offset {
+                    *known = offset;
+                    raised += 1;
+                }
+            }
+        }
+        if raised > 0 {
+            self.changed(now);
+        }
+        raised
+    }
+
     /// Commits an offset; `false` when it is ignored because an operator's reset waits for the client, or the table is
     /// full.
     pub fn commit(&mut self, now: Millis, topic: &str, group: &str, queue: QueueId, offset: QueueOffset) -> bool {
