@@ -5,8 +5,9 @@
 //!                                      ^------- how it ended, connection closed ---------------------'
 //! ```
 //!
-//! Invariants: at most one request per NameServer and broker is under way; no NameServer waits for another; a NameServer that
-//! forgot us (its connection closed) is told again at once. Every body is the full JSON of all topics, as Java 5.5 sends
+//! Invariants: per NameServer and broker at most one registration, one heartbeat and one question for members are under way, and
+//! none waits for another; no NameServer waits for another; a NameServer that forgot us (its connection closed) is told again
+//! at once; a broker that is joining its group is registered nowhere. Every body is the full JSON of all topics, as Java 5.5 sends
 //! it: increments with a single topic are what Java refuses from a broker it does not know. Must not know: what a broker is.
 
 mod calls;
@@ -33,10 +34,8 @@ pub struct Registration {
     pub ha_address: String,
     /// Zone, for clients that stay in theirs.
     pub zone: Option<String>,
-    /// `enableSlaveActingMaster`.
-    pub acting_master: bool,
-    /// Heartbeats between registrations; only sent when `acting_master` is on, as in Java.
-    pub heartbeat: Option<Heartbeat>,
+    /// With `enableSlaveActingMaster`: how it keeps in touch with its group.
+    pub group: Option<Membership>,
     /// `registerNameServerPeriod`, kept between 10 and 60 s.
     pub period: Duration,
     /// `registerBrokerTimeoutMills`: how long a NameServer may take to answer.
@@ -47,13 +46,19 @@ pub struct Registration {
     pub body: RegisterBrokerBody,
 }
 
-/// Signs of life between registrations (904).
+/// How a broker keeps in touch with its group through the NameServers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Heartbeat {
-    /// `brokerHeartbeatInterval`.
-    pub every: Duration,
-    /// `brokerNotActiveTimeoutMillis`: silence after which NameServers drop the broker.
-    pub timeout: Duration,
+pub struct Membership {
+    /// It does not take part yet: it only asks who is there.
+    pub joining: bool,
+    /// `brokerHeartbeatInterval`: how often it gives a sign of life between registrations.
+    pub heartbeat_every: Duration,
+    /// `brokerNotActiveTimeoutMillis`: silence after which NameServers drop it.
+    pub not_active_timeout: Duration,
+    /// `syncBrokerMemberGroupPeriod`: how often it asks who is there.
+    pub member_period: Duration,
+    /// `compatibleWithOldNameSrv`: only requests that NameServers before 5.0 know too.
+    pub old_name_servers: bool,
 }
 
 /// How a NameServer is doing.

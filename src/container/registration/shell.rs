@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use super::calls;
 use super::plan::{Call, Note, Now, Outcome, Plan, What};
 use super::{NameServerStatus, Registration};
-use crate::broker::Upstream;
+use crate::broker::{Members, Upstream};
 use crate::env::mailbox::{self, Receiver, Sender, oneshot};
 use crate::env::{Clock, Env, TaskKind, Tasks};
 use crate::protocol::ids::{BrokerIdentity, Millis};
@@ -22,12 +22,16 @@ const LEAVE_PATIENCE: Duration = Duration::from_secs(3);
 /// How long [`Registrar::update_and_wait`] waits for NameServers that do not answer.
 const UPDATE_PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long a NameServer may take to say who is in a group (Java: 3 s).
+const MEMBERS_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// The door to the registrar; clones share it.
 #[derive(Clone)]
 pub struct Registrar {
     events: Sender<Event>,
     status: watch::Receiver<Vec<NameServerStatus>>,
     masters: watch::Receiver<BTreeMap<BrokerIdentity, Upstream>>,
+    members: watch::Receiver<BTreeMap<BrokerIdentity, Members>>,
     tasks: Tasks,
 }
 
@@ -35,6 +39,7 @@ enum Event {
     Update(Box<Registration>, oneshot::Sender<()>),
     Remove(BrokerIdentity, oneshot::Sender<()>),
     Forget(BrokerIdentity),
+    AskMembers(BrokerIdentity),
     RemoveAll(oneshot::Sender<()>),
     SetNameServers(Vec<String>),
     Ended { call: Call, outcome: Outcome, connection: Option<Connection> },
@@ -54,6 +59,7 @@ impl Registrar {
         plan.set_name_servers(name_servers, now(&*env.clock));
         let (publish, status) = watch::channel(plan.status());
         let (publish_masters, masters) = watch::channel(BTreeMap::new());
+        let (publish_members, members) = watch::channel(BTreeMap::new());
         let shell = Shell {
             plan,
             clock: Arc::clone(&env.clock),
@@ -66,11 +72,12 @@ impl Registrar {
             leaving: Vec::new(),
             publish,
             publish_masters,
+            publish_members,
             tasks: tasks.clone(),
             owner: Arc::clone(&owner),
         };
         tasks.spawn(TaskKind::Registration, &owner, shell.run());
-        Registrar { events, status, masters, tasks }
+        Registrar { events, status, masters, members, tasks }
     }
 
     /// A broker came, or its topics changed: they are registered soon, several changes together.
@@ -123,6 +130,20 @@ impl Registrar {
         self.masters.clone()
     }
 
+    /// Who is in the groups of this container's brokers: what the NameServers that answer say together, the last of it while none does.
+    /// A broker is missing until one has answered.
+    #[must_use]
+    pub fn members(&self) -> watch::Receiver<BTreeMap<BrokerIdentity, Members>> {
+        self.members.clone()
+    }
+
+    /// Asks at once who is in the group of this broker. Never blocks; what does not fit is asked within the period anyway.
+    pub fn ask_members(&self, identity: &BrokerIdentity) {
+        if self.events.try_send(Event::AskMembers(identity.clone())).is_err() {
+            tracing::debug!(broker = %identity, "the registrar is busy or has stopped");
+        }
+    }
+
     /// Unregisters all brokers, in parallel, within 3 s, and ends.
     pub async fn stop(&self) {
         let (done, gone) = oneshot::channel();
@@ -171,6 +192,7 @@ struct Shell {
     leaving: Vec<(Vec<BrokerIdentity>, oneshot::Sender<()>)>,
     publish: watch::Sender<Vec<NameServerStatus>>,
     publish_masters: watch::Sender<BTreeMap<BrokerIdentity, Upstream>>,
+    publish_members: watch::Sender<BTreeMap<BrokerIdentity, Members>>,
     tasks: Tasks,
     owner: Arc<str>,
 }
@@ -194,9 +216,11 @@ impl Shell {
             for call in self.plan.due(now(&*self.clock)) {
                 self.call(call);
             }
+            publish(&self.publish, &self.plan.status());
+            publish(&self.publish_masters, self.plan.masters());
+            publish(&self.publish_members, self.plan.members());
+            // After the news: whoever waits for a removal finds nothing old.
             self.answer();
-            publish(&self.publish, self.plan.status());
-            publish(&self.publish_masters, self.plan.masters().clone());
         }
     }
 
@@ -213,6 +237,7 @@ impl Shell {
                 self.leaving.push((vec![identity], done));
             }
             Event::Forget(identity) => self.plan.forget(&identity),
+            Event::AskMembers(identity) => self.plan.ask_members(&identity, now),
             Event::RemoveAll(done) => {
                 let all = self.plan.brokers();
                 for identity in &all {
@@ -227,7 +252,7 @@ impl Shell {
 
     fn end(&mut self, call: &Call, outcome: Outcome, connection: Option<Connection>, now: Now) {
         let identity = &call.registrant.registration.identity;
-        match self.plan.ended(&call.server, identity, outcome, now) {
+        match self.plan.ended(&call.server, identity, call.what, outcome, now) {
             Some(Note::Registered) => tracing::info!(broker = %identity, name_server = call.server, "registered"),
             Some(Note::Failed(error)) => {
                 tracing::warn!(broker = %identity, name_server = call.server, what = ?call.what, error, "NameServer failed, trying again");
@@ -295,6 +320,7 @@ async fn carry_out(client: &Client, call: &Call) -> (Outcome, Option<Connection>
     let command = calls::command(call.what, registration, call.registrant.body());
     let timeout = match call.what {
         What::Unregister => LEAVE_PATIENCE,
+        What::Members => MEMBERS_TIMEOUT,
         _ => registration.timeout,
     };
     let outcome = match call.what {
@@ -311,10 +337,12 @@ async fn carry_out(client: &Client, call: &Call) -> (Outcome, Option<Connection>
 }
 
 /// Wakes those who watch only when there is something new.
-fn publish<T: PartialEq>(to: &watch::Sender<T>, new: T) {
+fn publish<T: PartialEq + Clone>(to: &watch::Sender<T>, new: &T) {
     to.send_if_modified(|published| {
-        let changed = *published != new;
-        *published = new;
+        let changed = published != new;
+        if changed {
+            published.clone_from(new);
+        }
         changed
     });
 }

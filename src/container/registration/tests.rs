@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::plan::{Call, Now, Outcome, Plan, What};
-use super::{Heartbeat, Registration};
-use crate::broker::Upstream;
+use super::{Membership, Registration};
+use crate::broker::{Members, Upstream};
 use crate::protocol::body::register::RegisterBrokerBody;
 use crate::protocol::ids::{BrokerId, BrokerIdentity, Millis};
 
@@ -14,16 +14,24 @@ enum Event {
     Update(&'static str),
     /// A broker that asks before it registers.
     UpdateAsking(&'static str),
-    /// A broker with heartbeats every second.
-    UpdateBeating(&'static str),
+    /// A broker of a group, with a heartbeat every 2 s and a question for members every 3 s; whether it is joining.
+    UpdateGroup(&'static str, bool),
+    AskMembers(&'static str),
     Remove(&'static str),
     Forget(&'static str),
     NameServers(&'static [&'static str]),
+    /// A registration, query or unregistration has ended.
     Ended(&'static str, &'static str, Outcome),
+    /// A heartbeat was sent.
+    Beat(&'static str, &'static str),
+    /// An answer to a question for members: their ids, or none.
+    Told(&'static str, &'static str, Option<&'static [i64]>),
     Lost(&'static str),
 }
 
-use Event::{Ended, Forget, Lost, NameServers, Remove, Update, UpdateAsking, UpdateBeating, Wait};
+use Event::{
+    AskMembers, Beat, Ended, Forget, Lost, NameServers, Remove, Told, Update, UpdateAsking, UpdateGroup, Wait,
+};
 
 fn done(server: &'static str, broker: &'static str) -> Event {
     Ended(server, broker, Outcome::Done)
@@ -43,8 +51,7 @@ fn registration(name: &str) -> Registration {
         address: format!("{name}:1"),
         ha_address: format!("{name}:2"),
         zone: None,
-        acting_master: false,
-        heartbeat: None,
+        group: None,
         period: Duration::from_secs(30),
         timeout: Duration::from_secs(24),
         force: true,
@@ -56,41 +63,88 @@ fn show(call: &Call) -> String {
     format!("{:?} {} at {}", call.what, call.registrant.registration.identity.name, call.server)
 }
 
-/// After each event, what is to be sent then; in the end which broker is registered where.
-fn check(events: impl IntoIterator<Item = Event>, expected: &[&[&str]], registered: &[&str]) {
-    let mut plan = Plan::default();
-    let mut seconds = 100;
-    let mut sent = Vec::new();
-    for event in events {
-        let now = Now { monotonic: Duration::from_secs(seconds), wall: Millis(0) };
+/// A plan, the time, and the calls that wait for their end.
+struct Story {
+    plan: Plan,
+    seconds: u64,
+    under_way: Vec<Call>,
+}
+
+impl Story {
+    fn new() -> Story {
+        Story { plan: Plan::default(), seconds: 100, under_way: Vec::new() }
+    }
+
+    fn now(&self) -> Now {
+        Now { monotonic: Duration::from_secs(self.seconds), wall: Millis(0) }
+    }
+
+    fn end(&mut self, server: &str, broker: &str, kinds: &[What], outcome: Outcome) {
+        let is_meant = |call: &Call| {
+            let name = &call.registrant.registration.identity.name;
+            (call.server.as_str(), name.as_str()) == (server, broker) && kinds.contains(&call.what)
+        };
+        let at = self.under_way.iter().position(is_meant).expect("only what is under way ends");
+        let what = self.under_way.remove(at).what;
+        self.plan.ended(server, &identity(broker), what, outcome, self.now());
+    }
+
+    /// What is sent after an event.
+    fn apply(&mut self, event: Event) -> Vec<String> {
+        let now = self.now();
+        let mut update = |registration| {
+            self.plan.update(registration, now);
+        };
         match event {
-            Wait(wait) => seconds += wait,
-            Update(name) => {
-                plan.update(registration(name), now);
-            }
-            UpdateAsking(name) => {
-                plan.update(Registration { force: false, ..registration(name) }, now);
-            }
-            UpdateBeating(name) => {
-                let heartbeat = Heartbeat { every: Duration::from_secs(1), timeout: Duration::from_secs(10) };
-                plan.update(Registration { heartbeat: Some(heartbeat), ..registration(name) }, now);
-            }
-            Remove(name) => plan.remove(&identity(name)),
-            Forget(name) => plan.forget(&identity(name)),
+            Wait(wait) => self.seconds += wait,
+            Update(name) => update(registration(name)),
+            UpdateAsking(name) => update(Registration { force: false, ..registration(name) }),
+            UpdateGroup(name, joining) => update(Registration { group: Some(group(joining)), ..registration(name) }),
+            AskMembers(name) => self.plan.ask_members(&identity(name), now),
+            Remove(name) => self.plan.remove(&identity(name)),
+            Forget(name) => self.plan.forget(&identity(name)),
             NameServers(list) => {
-                plan.set_name_servers(&list.iter().map(ToString::to_string).collect::<Vec<_>>(), now);
+                self.plan.set_name_servers(&list.iter().map(ToString::to_string).collect::<Vec<_>>(), now);
             }
             Ended(server, broker, outcome) => {
-                plan.ended(server, &identity(broker), outcome, now);
+                self.end(server, broker, &[What::Register, What::Query, What::Unregister], outcome);
             }
-            Lost(server) => plan.connection_lost(server, now),
+            Beat(server, broker) => self.end(server, broker, &[What::Heartbeat], Outcome::Done),
+            Told(server, broker, ids) => {
+                let unreachable = || Outcome::Unreachable("refused".into());
+                self.end(server, broker, &[What::Members], ids.map(members).map_or_else(unreachable, Outcome::Members));
+            }
+            Lost(server) => self.plan.connection_lost(server, now),
         }
-        let now = Now { monotonic: Duration::from_secs(seconds), wall: Millis(0) };
-        sent.push(plan.due(now).iter().map(show).collect::<Vec<_>>());
-        assert!(plan.next_due().is_none_or(|due| due > now.monotonic), "something due was not sent");
+        let calls = self.plan.due(self.now());
+        let next = self.plan.next_due();
+        assert!(next.is_none_or(|due| due > self.now().monotonic), "something due was not sent");
+        let sent = calls.iter().map(show).collect();
+        self.under_way.extend(calls);
+        sent
     }
+}
+
+fn group(joining: bool) -> Membership {
+    Membership {
+        joining,
+        heartbeat_every: Duration::from_secs(2),
+        not_active_timeout: Duration::from_secs(10),
+        member_period: Duration::from_secs(3),
+        old_name_servers: false,
+    }
+}
+
+fn members(ids: &[i64]) -> Members {
+    Members(ids.iter().map(|id| (BrokerId(*id), format!("h{id}:1"))).collect())
+}
+
+/// After each event, what is to be sent then; in the end which broker is registered where.
+fn check(events: impl IntoIterator<Item = Event>, expected: &[&[&str]], registered: &[&str]) {
+    let mut story = Story::new();
+    let sent: Vec<_> = events.into_iter().map(|event| story.apply(event)).collect();
     assert_eq!(sent, expected);
-    let standing = plan.status().into_iter().flat_map(|status| {
+    let standing = story.plan.status().into_iter().flat_map(|status| {
         status.registered.into_iter().map(move |identity| format!("{} at {}", identity.name, status.address))
     });
     assert_eq!(standing.collect::<Vec<_>>(), registered);
@@ -178,29 +232,131 @@ fn a_broker_that_asks_first_registers_only_what_changed() {
 
 #[test]
 fn heartbeats_go_between_registrations_and_only_to_who_knows_the_broker() {
+    let lost = || Ended("n", "a", Outcome::Unreachable("too slow".into()));
     check(
         [
             NameServers(&["n", "m"]),
-            UpdateBeating("a"),
+            UpdateGroup("a", false),
             done("n", "a"),
+            Wait(2),
+            Beat("n", "a"),
+            // A registration that hangs and fails costs no heartbeat; one whose connection is gone does.
+            Wait(28),
+            Beat("n", "a"),
+            Wait(2),
+            lost(),
+            Beat("n", "a"),
             Wait(1),
-            done("n", "a"),
             Wait(1),
-            failed("n", "a"),
-            Wait(1),
+            Lost("n"),
+            Wait(4),
         ],
         &[
             &[],
-            &["Register a at m", "Register a at n"],
+            &["Register a at m", "Members a at m", "Register a at n", "Members a at n"],
             &[],
             &["Heartbeat a at n"],
             &[],
+            &["Register a at n", "Heartbeat a at n"],
+            &[],
             &["Heartbeat a at n"],
+            &[],
             &[],
             &["Register a at n"],
+            &["Heartbeat a at n"],
+            &[],
+            &[],
         ],
         &[],
     );
+}
+
+#[test]
+fn a_broker_that_joins_its_group_only_asks_who_is_there() {
+    check(
+        [
+            NameServers(&["n"]),
+            UpdateGroup("a", true),
+            Told("n", "a", Some(&[])),
+            Wait(3),
+            // Its topics change, and nobody hears of it.
+            UpdateGroup("a", true),
+            UpdateGroup("a", false),
+            done("n", "a"),
+            Remove("a"),
+            // It was restarted: first it is unregistered, then it asks again.
+            UpdateGroup("a", true),
+            done("n", "a"),
+        ],
+        &[
+            &[],
+            &["Members a at n"],
+            &[],
+            &["Members a at n"],
+            &[],
+            &["Register a at n"],
+            &[],
+            &["Unregister a at n"],
+            &[],
+            &["Members a at n"],
+        ],
+        &[],
+    );
+    // Asked to leave while its registration was under way.
+    check(
+        [
+            NameServers(&["n"]),
+            UpdateGroup("a", false),
+            Remove("a"),
+            UpdateGroup("a", true),
+            done("n", "a"),
+            done("n", "a"),
+        ],
+        &[&[], &["Register a at n", "Members a at n"], &[], &[], &["Unregister a at n"], &["Members a at n"]],
+        &[],
+    );
+}
+
+#[test]
+fn a_change_of_the_group_is_asked_for_at_once() {
+    check(
+        [
+            NameServers(&["n"]),
+            UpdateGroup("a", true),
+            // What is awaited may be older than the change.
+            AskMembers("a"),
+            Told("n", "a", Some(&[1])),
+            Told("n", "a", Some(&[0, 1])),
+            AskMembers("a"),
+            AskMembers("unknown"),
+        ],
+        &[&[], &["Members a at n"], &[], &["Members a at n"], &[], &["Members a at n"], &[]],
+        &[],
+    );
+}
+
+#[test]
+fn a_member_is_gone_when_every_name_server_that_answers_has_dropped_it() {
+    let check = |events: Vec<Event>, expected: Option<&[i64]>| {
+        let mut story = Story::new();
+        for event in [NameServers(&["n", "m"]), UpdateGroup("a", true)].into_iter().chain(events) {
+            story.apply(event);
+        }
+        assert_eq!(story.plan.members().get(&identity("a")), expected.map(members).as_ref());
+    };
+    let both = || vec![Told("n", "a", Some(&[0, 1])), Told("m", "a", Some(&[1, 2])), Wait(3)];
+    let then = |more: Vec<Event>| both().into_iter().chain(more).collect::<Vec<_>>();
+    check(vec![], None);
+    check(vec![Told("n", "a", None)], None);
+    check(vec![Told("n", "a", Some(&[])), Told("m", "a", None)], Some(&[]));
+    check(both(), Some(&[0, 1, 2]));
+    check(then(vec![Told("n", "a", Some(&[1]))]), Some(&[1, 2]));
+    // What one said that fails now is forgotten; what was known when the last failed stays.
+    check(then(vec![Told("n", "a", None)]), Some(&[1, 2]));
+    check(then(vec![Told("n", "a", None), Told("m", "a", None)]), Some(&[1, 2]));
+    check(then(vec![Told("n", "a", None), Told("m", "a", None), Wait(3), Told("m", "a", Some(&[]))]), Some(&[]));
+    check(then(vec![NameServers(&["n"])]), Some(&[0, 1]));
+    check(then(vec![Remove("a")]), None);
 }
 
 #[test]
@@ -249,13 +405,13 @@ fn the_list_of_name_servers_may_change() {
         [
             NameServers(&["n", "m"]),
             Update("a"),
-            done("n", "a"),
+            done("m", "a"),
             NameServers(&["m", "o"]),
             done("n", "a"),
             done("o", "a"),
         ],
         &[&[], &["Register a at m", "Register a at n"], &[], &["Register a at o"], &[], &[]],
-        &["a at o"],
+        &["a at m", "a at o"],
     );
     check([Update("a"), NameServers(&["n"]), NameServers(&[])], &[&[], &["Register a at n"], &[]], &[]);
 }
@@ -268,9 +424,9 @@ fn an_update_is_settled_when_every_name_server_has_it_or_is_known_to_fail() {
     let revision = plan.update(registration("a"), now);
     assert_eq!(plan.due(now).iter().map(|call| call.what).collect::<Vec<_>>(), [What::Register, What::Register]);
     assert!(!plan.is_settled(&identity("a"), revision));
-    plan.ended("n", &identity("a"), Outcome::Done, now);
+    plan.ended("n", &identity("a"), What::Register, Outcome::Done, now);
     assert!(!plan.is_settled(&identity("a"), revision));
-    plan.ended("m", &identity("a"), Outcome::Unreachable("refused".into()), now);
+    plan.ended("m", &identity("a"), What::Register, Outcome::Unreachable("refused".into()), now);
     assert!(plan.is_settled(&identity("a"), revision));
     let next = plan.update(registration("a"), now);
     assert!(!plan.is_settled(&identity("a"), next));
@@ -292,7 +448,8 @@ fn slave_story(answers: &[(&'static str, Option<&str>, u64)]) -> (Vec<String>, O
             ha_address: Some(format!("{name}-ha")),
             door: None,
         };
-        plan.ended(server, &slave, master.map_or(Outcome::Done, |name| Outcome::Master(named(name))), now(seconds));
+        let outcome = master.map_or(Outcome::Done, |name| Outcome::Master(named(name)));
+        plan.ended(server, &slave, What::Register, outcome, now(seconds));
         seconds += wait;
     }
     sent.extend(plan.due(now(seconds)).iter().map(show));

@@ -4,29 +4,27 @@
 //! per NameServer and broker:   unknown --register ok--> registered --period--> register or query (322), again
 //!                                 ^  \-- failed: 1 s, 2 s, .. 5 s --/    |  topics changed: at once
 //!                                 +------- connection lost ----------+   |  removed: unregister, forget
+//!
+//! with enableSlaveActingMaster, beside it: heartbeats where it was registered; who is in the group (`members`), also
+//!                                          while the broker is joining and not to be registered yet
 //! ```
 //!
-//! At most one request per NameServer and broker is under way; what changes meanwhile is sent when it has ended, so changes
-//! of many topics join into few registrations, and a NameServer that hangs delays nobody but itself.
+//! At most one request of each of the three kinds is under way per NameServer and broker ([`standing`]); what changes meanwhile
+//! is sent when it has ended, so changes of many topics join into few registrations, and a NameServer that hangs delays nobody
+//! but itself.
+
+mod members;
+mod standing;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use self::standing::Standing;
 use super::calls::EncodedBody;
-use super::{NameServerStatus, Registration};
-use crate::broker::Upstream;
-use crate::protocol::ids::{BrokerId, BrokerIdentity, Millis};
-
-/// First pause after a failure.
-const RETRY_MIN: Duration = Duration::from_secs(1);
-/// Longest pause between two tries; Java waits for its next period, 30 s.
-const RETRY_MAX: Duration = Duration::from_secs(5);
-/// Bounds of `registerNameServerPeriod` (`BrokerController.startRegisterService`).
-const PERIOD_MIN: Duration = Duration::from_secs(10);
-const PERIOD_MAX: Duration = Duration::from_secs(60);
-/// A slave whose NameServer knows no master asks it again after this long; Java waits for its next period.
-const SEEK_PERIOD: Duration = Duration::from_secs(2);
+use super::{Membership, NameServerStatus, Registration};
+use crate::broker::{Members, Upstream};
+use crate::protocol::ids::{BrokerIdentity, Millis};
 
 /// Both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +63,10 @@ pub(super) enum What {
     Register,
     /// QUERY_DATA_VERSION 322: whether the NameServer has these topics already.
     Query,
-    /// BROKER_HEARTBEAT 904, oneway.
+    /// BROKER_HEARTBEAT 904, or 322 for NameServers before 5.0, oneway.
     Heartbeat,
+    /// GET_BROKER_MEMBER_GROUP 901, or the route (105) of the group's own topic for NameServers before 5.0.
+    Members,
     /// UNREGISTER_BROKER 104.
     Unregister,
 }
@@ -74,12 +74,14 @@ pub(super) enum What {
 /// How a request ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// 103, 104 or 904 went well.
+    /// 103 or 104 went well, a heartbeat was sent.
     Done,
     /// 103 of a slave went well, and this is its master.
     Master(Upstream),
     /// 322: the NameServer has other topics, or none.
     Changed(bool),
+    /// 901 or 105: who is in the group.
+    Members(Members),
     /// The NameServer answered with an error.
     Refused(String),
     /// No answer.
@@ -102,6 +104,8 @@ pub(super) struct Plan {
     brokers: BTreeMap<BrokerIdentity, Broker>,
     /// What NameServers said last about the masters of slaves; kept when a master goes.
     masters: BTreeMap<BrokerIdentity, Upstream>,
+    /// Who is in the groups, as the NameServers that answer say together; kept while none answers.
+    members: BTreeMap<BrokerIdentity, Members>,
     /// Counts updates of all brokers, so that a broker which comes back never repeats a revision.
     updates: u64,
 }
@@ -113,41 +117,47 @@ struct Broker {
     revision: u64,
 }
 
+impl Broker {
+    fn group(&self) -> Option<&Membership> {
+        self.registrant.registration.group.as_ref()
+    }
+
+    fn is_joining(&self) -> bool {
+        self.group().is_some_and(|group| group.joining)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Server {
     standings: BTreeMap<BrokerIdentity, Standing>,
+    health: Health,
+}
+
+/// How a NameServer is doing.
+#[derive(Debug, Default)]
+struct Health {
     reachable: Option<bool>,
     last_success: Option<Millis>,
     last_error: Option<(Millis, String)>,
 }
 
-/// How one broker stands with one NameServer.
-#[derive(Debug)]
-struct Standing {
-    /// The revision it has; `None` when it has none that we know of.
-    registered: Option<u64>,
-    /// What is under way, with the revision it carries.
-    under_way: Option<(What, u64)>,
-    /// When to register or query next.
-    due: Duration,
-    heartbeat_due: Duration,
-    failures: u32,
-    /// It is a slave, and this NameServer knows no master of its name.
-    masterless: bool,
-    /// The broker is leaving; what to unregister.
-    leaving: Option<Arc<Registrant>>,
-}
-
-impl Standing {
-    fn new(now: Duration) -> Standing {
-        Standing {
-            registered: None,
-            under_way: None,
-            due: now,
-            heartbeat_due: now,
-            failures: 0,
-            masterless: false,
-            leaving: None,
+impl Health {
+    fn apply(&mut self, what: What, outcome: &Outcome, now: Millis) {
+        match outcome {
+            // Sent, which says nothing about the other side.
+            Outcome::Done if what == What::Heartbeat => {}
+            Outcome::Done | Outcome::Master(_) | Outcome::Changed(_) | Outcome::Members(_) => {
+                self.reachable = Some(true);
+                self.last_success = Some(now);
+            }
+            Outcome::Refused(error) => {
+                self.reachable = Some(true);
+                self.last_error = Some((now, error.clone()));
+            }
+            Outcome::Unreachable(error) => {
+                self.reachable = Some(false);
+                self.last_error = Some((now, error.clone()));
+            }
         }
     }
 }
@@ -159,14 +169,14 @@ impl Plan {
         let registrant = Arc::new(Registrant { registration, body: OnceLock::new() });
         self.updates += 1;
         let revision = self.updates;
-        self.brokers.insert(identity.clone(), Broker { registrant, revision });
+        let broker = Broker { registrant, revision };
+        // Whoever joins must not be found: what was registered before goes first.
+        let joining = broker.is_joining();
+        self.brokers.insert(identity.clone(), broker);
         for server in self.servers.values_mut() {
             let standing = server.standings.entry(identity.clone()).or_insert_with(|| Standing::new(now.monotonic));
-            standing.leaving = None;
-            // A NameServer that fails keeps its pause: a busy broker must not turn it into a storm.
-            if standing.failures == 0 {
-                standing.due = now.monotonic;
-            }
+            standing.leaving = standing.leaving.take().filter(|_| joining);
+            standing.hurry(now.monotonic);
         }
         revision
     }
@@ -175,9 +185,10 @@ impl Plan {
     pub fn remove(&mut self, identity: &BrokerIdentity) {
         let Some(broker) = self.brokers.remove(identity) else { return };
         self.masters.remove(identity);
+        self.members.remove(identity);
         for server in self.servers.values_mut() {
             let Some(standing) = server.standings.get_mut(identity) else { continue };
-            if standing.registered.is_some() || standing.under_way.is_some() {
+            if standing.known || standing.under_way.is_some() {
                 standing.leaving = Some(Arc::clone(&broker.registrant));
             } else {
                 server.standings.remove(identity);
@@ -194,17 +205,26 @@ impl Plan {
                 server.standings.entry(identity.clone()).or_insert_with(|| Standing::new(now.monotonic));
             }
         }
+        for identity in self.brokers() {
+            self.join_answers(&identity);
+        }
+    }
+
+    /// Somebody came to or left this broker's group: every NameServer is asked at once.
+    pub fn ask_members(&mut self, identity: &BrokerIdentity, now: Now) {
+        for server in self.servers.values_mut() {
+            if let Some(standing) = server.standings.get_mut(identity) {
+                standing.poll.hurry(now.monotonic);
+            }
+        }
     }
 
     /// A NameServer closed its connection and has thereby forgotten all brokers registered over it.
     pub fn connection_lost(&mut self, server: &str, now: Now) {
         let Some(server) = self.servers.get_mut(server) else { return };
-        server.reachable = Some(false);
+        server.health.reachable = Some(false);
         for standing in server.standings.values_mut() {
-            standing.registered = None;
-            if standing.failures == 0 {
-                standing.due = now.monotonic;
-            }
+            standing.forgotten(now.monotonic);
         }
         // Nothing is registered any more, so nobody has to be unregistered either.
         server.standings.retain(|_, standing| standing.leaving.is_none() || standing.under_way.is_some());
@@ -215,19 +235,12 @@ impl Plan {
         let mut calls = Vec::new();
         for (address, server) in &mut self.servers {
             for (identity, standing) in &mut server.standings {
-                if standing.under_way.is_some() {
-                    continue;
-                }
-                let call =
-                    |registrant, what| Call { server: address.clone(), registrant: Arc::clone(registrant), what };
-                if let Some(leaving) = &standing.leaving {
-                    calls.push(call(leaving, What::Unregister));
-                    standing.under_way = Some((What::Unregister, 0));
-                } else if let Some(broker) = self.brokers.get(identity)
-                    && let Some(what) = standing.next(broker, now.monotonic)
-                {
-                    calls.push(call(&broker.registrant, what));
-                    standing.under_way = Some((what, broker.revision));
+                let broker = self.brokers.get(identity);
+                for what in standing.take_due(broker, now.monotonic) {
+                    let leaving = standing.leaving.as_ref().filter(|_| what == What::Unregister);
+                    let registrant = leaving.or(broker.map(|broker| &broker.registrant));
+                    let registrant = registrant.map(Arc::clone);
+                    calls.extend(registrant.map(|registrant| Call { server: address.clone(), registrant, what }));
                 }
             }
         }
@@ -236,42 +249,47 @@ impl Plan {
 
     /// When to call [`Plan::due`] again, if nothing happens before.
     pub fn next_due(&self) -> Option<Duration> {
-        let idle = |server: &Server| {
-            let standings = server.standings.iter().filter(|(_, standing)| standing.under_way.is_none());
-            standings.filter_map(|(identity, standing)| Some(standing.wakes(self.brokers.get(identity)?))).min()
+        let wakes = |server: &Server| {
+            let standings = server.standings.iter();
+            standings.filter_map(|(identity, standing)| standing.wakes(self.brokers.get(identity)?)).min()
         };
-        self.servers.values().filter_map(idle).min()
+        self.servers.values().filter_map(wakes).min()
     }
 
     /// A call ended. Calls to NameServers that were dropped meanwhile count for nothing.
-    pub fn ended(&mut self, server: &str, identity: &BrokerIdentity, outcome: Outcome, now: Now) -> Option<Note> {
+    pub fn ended(
+        &mut self,
+        server: &str,
+        identity: &BrokerIdentity,
+        what: What,
+        outcome: Outcome,
+        now: Now,
+    ) -> Option<Note> {
         let server = self.servers.get_mut(server)?;
         let standing = server.standings.get_mut(identity)?;
-        let (what, revision) = standing.under_way.take()?;
-        match &outcome {
-            // Sent, which says nothing about the other side.
-            Outcome::Done if what == What::Heartbeat => {}
-            Outcome::Done | Outcome::Master(_) | Outcome::Changed(_) => {
-                server.reachable = Some(true);
-                server.last_success = Some(now.wall);
-            }
-            Outcome::Refused(error) => {
-                server.reachable = Some(true);
-                server.last_error = Some((now.wall, error.clone()));
-            }
-            Outcome::Unreachable(error) => {
-                server.reachable = Some(false);
-                server.last_error = Some((now.wall, error.clone()));
-            }
-        }
-        // Leaving is one try: whatever came of it, a NameServer forgets a silent broker by itself.
-        if what == What::Unregister {
-            if self.brokers.contains_key(identity) && standing.leaving.is_none() {
+        let revision = standing.ended(what)?;
+        server.health.apply(what, &outcome, now.wall);
+        match what {
+            // Leaving is one try: whatever came of it, a NameServer forgets a silent broker by itself.
+            What::Unregister if self.brokers.contains_key(identity) => {
                 *standing = Standing::new(now.monotonic);
-            } else {
-                server.standings.remove(identity);
+                return None;
             }
-            return None;
+            What::Unregister => {
+                server.standings.remove(identity);
+                return None;
+            }
+            What::Members => {
+                let (answer, error) = match outcome {
+                    Outcome::Members(members) => (Some(members), None),
+                    Outcome::Refused(error) | Outcome::Unreachable(error) => (None, Some(error)),
+                    Outcome::Done | Outcome::Master(_) | Outcome::Changed(_) => (None, None),
+                };
+                let first_failure = standing.poll.ended(answer);
+                self.join_answers(identity);
+                return error.filter(|_| first_failure).map(Note::Failed);
+            }
+            What::Register | What::Query | What::Heartbeat => {}
         }
         let broker = self.brokers.get(identity)?;
         let (was_registered, had_failed) = (standing.registered.is_some(), standing.failures > 0);
@@ -280,9 +298,20 @@ impl Plan {
             self.masters.insert(identity.clone(), master.clone());
         }
         match outcome {
-            Outcome::Done | Outcome::Master(_) if !was_registered => Some(Note::Registered),
+            Outcome::Done | Outcome::Master(_) if what == What::Register && !was_registered => Some(Note::Registered),
             Outcome::Refused(error) | Outcome::Unreachable(error) if !had_failed => Some(Note::Failed(error)),
             _ => None,
+        }
+    }
+
+    /// What the NameServers say of a broker's group, together.
+    fn join_answers(&mut self, identity: &BrokerIdentity) {
+        if !self.brokers.contains_key(identity) {
+            return;
+        }
+        let standings = self.servers.values().filter_map(|server| server.standings.get(identity));
+        if let Some(members) = members::union(standings.filter_map(|standing| standing.poll.answer())) {
+            self.members.insert(identity.clone(), members);
         }
     }
 
@@ -317,6 +346,11 @@ impl Plan {
         &self.masters
     }
 
+    /// Who is in the groups of brokers with `enableSlaveActingMaster`.
+    pub fn members(&self) -> &BTreeMap<BrokerIdentity, Members> {
+        &self.members
+    }
+
     /// All brokers.
     pub fn brokers(&self) -> Vec<BrokerIdentity> {
         self.brokers.keys().cloned().collect()
@@ -326,9 +360,9 @@ impl Plan {
     pub fn status(&self) -> Vec<NameServerStatus> {
         let status = |(address, server): (&String, &Server)| NameServerStatus {
             address: address.clone(),
-            reachable: server.reachable,
-            last_success: server.last_success,
-            last_error: server.last_error.clone(),
+            reachable: server.health.reachable,
+            last_success: server.health.last_success,
+            last_error: server.health.last_error.clone(),
             registered: server
                 .standings
                 .iter()
@@ -337,59 +371,5 @@ impl Plan {
                 .collect(),
         };
         self.servers.iter().map(status).collect()
-    }
-}
-
-impl Standing {
-    fn next(&self, broker: &Broker, now: Duration) -> Option<What> {
-        if self.due <= now {
-            let current = self.registered == Some(broker.revision);
-            // Only a registration is answered with the master.
-            let asks = !broker.registrant.registration.force && !self.masterless;
-            return Some(if current && asks { What::Query } else { What::Register });
-        }
-        let beats = self.registered.is_some() && broker.registrant.registration.heartbeat.is_some();
-        (beats && self.heartbeat_due <= now).then_some(What::Heartbeat)
-    }
-
-    fn wakes(&self, broker: &Broker) -> Duration {
-        let beats = self.registered.is_some() && broker.registrant.registration.heartbeat.is_some();
-        if beats { self.due.min(self.heartbeat_due) } else { self.due }
-    }
-
-    fn apply(&mut self, what: What, revision: u64, outcome: &Outcome, broker: &Broker, now: Duration) {
-        if let Some(heartbeat) = &broker.registrant.registration.heartbeat {
-            self.heartbeat_due = now + heartbeat.every;
-        }
-        if what == What::Register {
-            let is_slave = broker.registrant.registration.identity.id != BrokerId::MASTER;
-            self.masterless = is_slave && *outcome == Outcome::Done;
-        }
-        let period = match self.masterless {
-            true => SEEK_PERIOD,
-            false => broker.registrant.registration.period.clamp(PERIOD_MIN, PERIOD_MAX),
-        };
-        match (what, outcome) {
-            (What::Heartbeat, Outcome::Done) => {}
-            (_, Outcome::Done | Outcome::Master(_)) => {
-                self.registered = Some(revision);
-                self.failures = 0;
-                self.due = if revision == broker.revision { now + period } else { now };
-            }
-            (_, Outcome::Changed(false)) => {
-                self.failures = 0;
-                self.due = if revision == broker.revision { now + period } else { now };
-            }
-            (_, Outcome::Changed(true)) => {
-                self.registered = None;
-                self.due = now;
-            }
-            (_, Outcome::Refused(_) | Outcome::Unreachable(_)) => {
-                self.registered = None;
-                let pause = RETRY_MIN.saturating_mul(1 << self.failures.min(8)).min(RETRY_MAX);
-                self.failures = self.failures.saturating_add(1);
-                self.due = now + pause;
-            }
-        }
     }
 }
