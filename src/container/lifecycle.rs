@@ -1,13 +1,16 @@
 //! The life of one broker: started, watched, started again, stopped. One task for each broker, the same for every role.
 //!
 //! ```text
-//!           ports taken -> store opened -> door open -> registered
-//! Starting -------------------------------------------------------> Serving
-//!    ^  \--any step fails--> Failed(reason) <--ended by itself, panic--/  |
-//!    |                          |                                        | asked to stop
-//!    +------after a pause-------+                                        v
+//!           ports taken -> store opened -> door open -> (joining its group) -> registered
+//! Starting -----------------------------------------------------------------------------> Serving
+//!    ^  \--any step fails--> Failed(reason) <--ended by itself, panic----------------------/  |
+//!    |                          |                                                            | asked to stop
+//!    +------after a pause-------+                                                            v
 //!                                        unregistered -> no more requests -> stopped -> Stopped
 //! ```
+//!
+//! A broker with `enableSlaveActingMaster` says itself when it has joined its group; what it waits for is shown until then, and it is
+//! registered nowhere. It joins once in a run: one that has joined leaves its group only by ending.
 //!
 //! Invariant: outside of Starting, Serving and Stopping nothing of the broker is left: no port, no lock, no registration.
 
@@ -19,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::broker::action::Announcement;
-use crate::broker::{self, Exit, Links, Started, Upstream};
+use crate::broker::{self, Exit, Links, Members, Presence, Started, Upstream};
 use crate::config;
 use crate::dispatch;
 use crate::env::{Env, TaskKind, Tasks, mailbox};
@@ -28,8 +31,9 @@ use crate::protocol::body::topic::TopicConfigAndMapping;
 use crate::remoting::{self, BACKLOG};
 use crate::store::Progress;
 
+use super::masters;
 use super::ports::{Door, Ports};
-use super::registration::Registration;
+use super::registration::{Membership, Registration};
 use super::restart::{Action, Event, Restart};
 use super::shared::Shared;
 use super::status::{Serving, State};
@@ -67,6 +71,7 @@ impl Life {
             state,
             restarts,
             upstream: Arc::new(upstream),
+            told: None,
         };
         let owner = Arc::clone(&life.owner);
         drop(tasks.spawn(TaskKind::Supervisor, &owner, life.run(first)));
@@ -125,6 +130,8 @@ enum Ended {
 struct Running {
     started: Started,
     ports: Ports,
+    /// Where the broker learns who is in its group.
+    members: watch::Sender<Option<Members>>,
 }
 
 struct Living {
@@ -135,10 +142,12 @@ struct Living {
     state: watch::Sender<State>,
     restarts: watch::Sender<u64>,
     upstream: Arc<watch::Sender<Upstream>>,
+    /// What the NameServers last said of its master.
+    told: Option<Upstream>,
 }
 
 impl Living {
-    async fn run(self, first: FirstFailure) {
+    async fn run(mut self, first: FirstFailure) {
         let mut restart = Restart::default();
         let mut gives_up = first == FirstFailure::GiveUp;
         loop {
@@ -180,12 +189,13 @@ impl Living {
     }
 
     /// Ports, store, door, registration, in this order; takes down what it took when a step fails.
-    async fn start(&self) -> Result<Running, Ended> {
+    async fn start(&mut self) -> Result<Running, Ended> {
         let began = self.now();
         let progress = Arc::new(Progress::default());
         self.state.send_replace(State::Starting { progress: Arc::clone(&progress) });
-        let door = Door::new(&self.config.identity, &progress);
-        let env = &self.shared.env;
+        let group = self.config.group.acting_master.then(|| self.shared.registrar.clone());
+        let door = Door::new(&self.config.identity, &progress, group);
+        let env = self.shared.env.clone();
         let ports = Ports::open(&self.shared.dispatch, self.shared.bind, &self.owner, &self.config, &door, &env.clock)
             .map_err(|error| Ended::Failed(error.to_string()))?;
         let ha = match self.ha_listener() {
@@ -196,16 +206,16 @@ impl Living {
             }
         };
         self.find_master();
-        let (_, members) = watch::channel(None);
+        let (members, known_members) = watch::channel(None);
         let (escapes, _) = mailbox::bounded(1);
         let links = Links {
             listener: ha,
             client: self.shared.client.clone(),
             upstream: Arc::clone(&self.upstream),
-            members,
+            members: known_members,
             escapes,
         };
-        let started = match start_broker(env, &self.owner, &self.config, &progress, links).await {
+        let started = match start_broker(&env, &self.owner, &self.config, &progress, links).await {
             Ok(started) => started,
             Err(reason) => {
                 ports.close().await;
@@ -218,25 +228,35 @@ impl Living {
             return Err(Ended::Asked);
         }
         door.open(started.handle.clone());
-        let announcement = started.announcements.borrow().clone();
-        self.shared.registrar.update_and_wait(registration(&self.config, &announcement)).await;
+        let joining = waits_for(&started);
+        let registration = registration(&self.config, &started, joining.is_none());
+        if joining.is_none() {
+            self.shared.registrar.update_and_wait(registration).await;
+        } else {
+            self.shared.registrar.update(registration).await;
+        }
         let serving = Serving {
             handle: started.handle.clone(),
             admission: Arc::clone(ports.admission()),
             ports: ports.counters(),
             took: self.now().saturating_sub(began),
             recovered: progress.records(),
+            joining,
         };
-        tracing::info!(broker = %self.owner, recovered = serving.recovered, took_ms = serving.took.as_millis(), "broker serves");
+        let (recovered, took_ms, joins) = (serving.recovered, serving.took.as_millis(), serving.joining.is_some());
+        tracing::info!(broker = %self.owner, recovered, took_ms, joins, "broker started");
         self.state.send_replace(State::Serving(serving));
-        self.shared.masters.serves(&self.config, self.shared.bind, &started.door);
-        Ok(Running { started, ports })
+        self.shared.masters.came(&self.config, self.shared.bind, &started.door, !joins);
+        Ok(Running { started, ports, members })
     }
 
     /// Until it ends by itself or is asked to; everything is taken down then.
-    async fn serve(&self, running: Running) -> Ended {
-        let Running { mut started, ports } = running;
+    async fn serve(&mut self, running: Running) -> Ended {
+        let Running { mut started, ports, members } = running;
         let (mut told, mut beside) = (self.shared.registrar.masters(), self.shared.masters.changes());
+        let mut found = self.upstream.subscribe();
+        let mut groups = self.shared.registrar.members();
+        let mut online = self.is_online();
         self.find_master();
         let failed = loop {
             tokio::select! {
@@ -249,11 +269,19 @@ impl Living {
                     Err(error) => error.to_string(),
                 }),
                 Ok(()) = started.announcements.changed() => {
-                    let announcement = started.announcements.borrow_and_update().clone();
-                    self.shared.registrar.update(registration(&self.config, &announcement)).await;
+                    self.shared.registrar.update(registration(&self.config, &started, online)).await;
+                }
+                Ok(()) = started.presence.changed(), if !online => {
+                    online = self.join(&started).await;
+                }
+                Ok(()) = groups.changed() => {
+                    let known = groups.borrow_and_update().get(&self.config.identity).cloned();
+                    inform(&members, known);
                 }
                 Ok(()) = told.changed() => self.find_master(),
                 Ok(()) = beside.changed() => self.find_master(),
+                // By the broker, when a master has spoken to it.
+                Ok(()) = found.changed() => self.find_master(),
             }
         };
         self.shared.masters.ended(&self.config);
@@ -278,11 +306,37 @@ impl Living {
         }
     }
 
+    /// The broker has joined its group, or waits for something else now; returns whether it has joined.
+    async fn join(&self, started: &Started) -> bool {
+        let joining = waits_for(started);
+        let online = joining.is_none();
+        if online {
+            tracing::info!(broker = %self.owner, "joined its group");
+            self.shared.registrar.update(registration(&self.config, started, online)).await;
+            self.shared.masters.came(&self.config, self.shared.bind, &started.door, online);
+        }
+        self.state.send_modify(|state| {
+            if let State::Serving(serving) = state {
+                serving.joining = joining;
+            }
+        });
+        online
+    }
+
+    fn is_online(&self) -> bool {
+        self.state.borrow().is_ready()
+    }
+
     /// Tells the broker when there is news of its master.
-    fn find_master(&self) {
+    fn find_master(&mut self) {
+        let beside = self.shared.masters.beside(&self.config);
         let told = self.shared.registrar.masters().borrow().get(&self.config.identity).cloned();
+        // In a group whose slaves act as master the master speaks itself; what NameServers repeat is older than that.
+        let is_news = told != self.told || !self.config.group.acting_master;
+        self.told.clone_from(&told);
+        let news = told.filter(|_| is_news);
         self.upstream.send_if_modified(|known| {
-            let found = self.shared.masters.upstream(&self.config, told, known.clone());
+            let found = masters::upstream(&self.config, beside.as_ref(), news, known.clone());
             let changed = found != *known;
             *known = found;
             changed
@@ -309,8 +363,33 @@ async fn end(links: &Tasks) {
     links.ended().await;
 }
 
+/// Wakes the broker only when there is something new.
+fn inform(members: &watch::Sender<Option<Members>>, known: Option<Members>) {
+    members.send_if_modified(|members| {
+        let changed = *members != known;
+        *members = known;
+        changed
+    });
+}
+
+/// What a broker waits for before it takes part in its group; `None` when it does.
+fn waits_for(started: &Started) -> Option<Arc<str>> {
+    match &*started.presence.borrow() {
+        Presence::Joining { waits_for } => Some(waits_for.as_str().into()),
+        Presence::Online => None,
+    }
+}
+
 /// What the NameServers are to know of a broker.
-fn registration(config: &config::Broker, announcement: &Announcement) -> Registration {
+fn registration(config: &config::Broker, started: &Started, online: bool) -> Registration {
+    let announcement: Announcement = started.announcements.borrow().clone();
+    let membership = Membership {
+        joining: !online,
+        heartbeat_every: config.registration.heartbeat_interval,
+        not_active_timeout: config.group.not_active_timeout,
+        member_period: config.group.member_period,
+        old_name_servers: config.group.old_name_servers,
+    };
     let addresses = config.addresses;
     let topics = TopicConfigAndMapping {
         data_version: announcement.topics.data_version,
@@ -322,7 +401,7 @@ fn registration(config: &config::Broker, announcement: &Announcement) -> Registr
         address: SocketAddr::new(addresses.client, config.ports.main).to_string(),
         ha_address: SocketAddr::new(addresses.ha, config.ports.ha).to_string(),
         zone: None,
-        group: None,
+        group: config.group.acting_master.then_some(membership),
         period: config.registration.period,
         timeout: config.registration.timeout,
         force: config.registration.force,

@@ -1,12 +1,13 @@
 //! Which master a slave follows, as far as the container knows.
 //!
 //! ```text
-//! a master of the same cluster and name serves in this process --\
-//! the NameServers' newest answer to 103 that names a master ------+--> Upstream of the slave
-//! what was known before ------------------------------------------/
+//! a master of the same cluster and name serves in this process ------------\
+//! the NameServers' answer to 103 that names a master, when it is news ------+--> Upstream of the slave
+//! what was known before: NameServers, or a master that spoke itself (906) --/
 //! ```
 //!
-//! The first line that has an answer counts; `haMasterAddress` replaces the address for the log, whatever the answer.
+//! The first line that has an answer counts; `haMasterAddress` replaces the address for the log, whatever the answer. A master of this
+//! process that is still joining its group is offered to nobody, but whoever knows its address from itself finds its door too.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -18,58 +19,110 @@ use crate::config;
 use crate::protocol::ids::{BrokerId, BrokerIdentity};
 use crate::replication::link::local::Door;
 
-/// The masters that serve in this process, by cluster and name.
+/// The masters of this process, by cluster and name.
 #[derive(Debug)]
 pub(super) struct Masters {
-    serving: watch::Sender<BTreeMap<(String, String), Upstream>>,
+    known: watch::Sender<Neighbours>,
+}
+
+/// By cluster and name.
+pub(super) type Neighbours = BTreeMap<(String, String), Neighbour>;
+
+/// A master of this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Neighbour {
+    /// How this process reaches it.
+    upstream: Upstream,
+    /// How it calls itself: for requests and for the log.
+    advertised: [String; 2],
+    /// It has joined its group.
+    serves: bool,
 }
 
 impl Masters {
     pub(super) fn new() -> Masters {
-        Masters { serving: watch::Sender::new(BTreeMap::new()) }
+        Masters { known: watch::Sender::new(BTreeMap::new()) }
     }
 
-    /// Signals whenever a master begins or ends to serve.
-    pub(super) fn changes(&self) -> watch::Receiver<BTreeMap<(String, String), Upstream>> {
-        self.serving.subscribe()
+    /// Signals whenever a master comes, begins to serve or ends.
+    pub(super) fn changes(&self) -> watch::Receiver<Neighbours> {
+        self.known.subscribe()
     }
 
-    /// A broker serves; only a master is noted.
-    pub(super) fn serves(&self, broker: &config::Broker, bind: IpAddr, door: &Door) {
+    /// A broker has opened its doors, or has joined its group; only a master is noted.
+    pub(super) fn came(&self, broker: &config::Broker, bind: IpAddr, door: &Door, serves: bool) {
         if broker.identity.id == BrokerId::MASTER {
-            self.serving
-                .send_modify(|masters| drop(masters.insert(group(&broker.identity), local(broker, bind, door))));
+            let neighbour = Neighbour {
+                upstream: local(broker, bind, door),
+                advertised: [
+                    SocketAddr::new(broker.addresses.client, broker.ports.main).to_string(),
+                    SocketAddr::new(broker.addresses.ha, broker.ports.ha).to_string(),
+                ],
+                serves,
+            };
+            self.known.send_modify(|known| drop(known.insert(group(&broker.identity), neighbour)));
         }
     }
 
-    /// A broker serves no more.
+    /// A broker is not there any more.
     pub(super) fn ended(&self, broker: &config::Broker) {
         if broker.identity.id == BrokerId::MASTER {
-            self.serving.send_modify(|masters| drop(masters.remove(&group(&broker.identity))));
+            self.known.send_modify(|known| drop(known.remove(&group(&broker.identity))));
         }
     }
 
-    fn beside(&self, broker: &config::Broker) -> Option<Upstream> {
-        self.serving.borrow().get(&group(&broker.identity)).cloned()
-    }
-
-    /// What a broker is to know of its master; `told` is what NameServers said, `known` what it knew before.
-    pub(super) fn upstream(&self, broker: &config::Broker, told: Option<Upstream>, known: Upstream) -> Upstream {
-        if broker.identity.id == BrokerId::MASTER {
-            return known;
-        }
-        choose(self.beside(broker), told, known, broker.replication.master_ha_address.as_deref())
+    /// The master of this broker's name, when it is in this process.
+    pub(super) fn beside(&self, broker: &config::Broker) -> Option<Neighbour> {
+        self.known.borrow().get(&group(&broker.identity)).cloned()
     }
 }
 
-fn choose(beside: Option<Upstream>, told: Option<Upstream>, known: Upstream, configured: Option<&str>) -> Upstream {
-    // A door leads to a broker that serves here now, or nowhere.
-    let mut upstream = beside.or(told).unwrap_or(Upstream { door: None, ..known });
-    if let Some(configured) = configured {
-        upstream.ha_address = Some(configured.to_owned());
+impl Neighbour {
+    /// Whether somebody who was told these addresses was told of this master.
+    fn is_at(&self, told: &Upstream) -> bool {
+        let own = &self.upstream;
+        let is = |told: &Option<String>, own: &Option<String>, advertised: &String| {
+            told.is_some() && (told == own || told.as_ref() == Some(advertised))
+        };
+        is(&told.address, &own.address, &self.advertised[0])
+            || is(&told.ha_address, &own.ha_address, &self.advertised[1])
+    }
+}
+
+/// What a slave is to know of its master; `news` is what NameServers say now and did not say before, `known` what it knew.
+pub(super) fn upstream(
+    broker: &config::Broker,
+    beside: Option<&Neighbour>,
+    news: Option<Upstream>,
+    known: Upstream,
+) -> Upstream {
+    if broker.identity.id == BrokerId::MASTER {
+        return known;
+    }
+    let mut upstream = choose(beside, news, known, broker.group.acting_master);
+    if let Some(configured) = &broker.replication.master_ha_address {
+        upstream.ha_address = Some(configured.clone());
         upstream.door = None;
     }
     upstream
+}
+
+/// A door leads to a broker of this process, or nowhere. In a group whose slaves act as master nothing is left of a neighbour that has
+/// ended: it comes back by joining, and takes over from its slaves what they have before they copy from it again.
+fn choose(beside: Option<&Neighbour>, news: Option<Upstream>, known: Upstream, acting: bool) -> Upstream {
+    if let Some(neighbour) = beside.filter(|neighbour| neighbour.serves) {
+        return neighbour.upstream.clone();
+    }
+    let has_ended = |door: &Door| beside.is_none_or(|neighbour| neighbour.upstream.door.as_ref() != Some(door));
+    let known = match &known.door {
+        Some(door) if acting && has_ended(door) => Upstream::default(),
+        _ => Upstream { door: None, ..known },
+    };
+    let upstream = news.unwrap_or(known);
+    match beside.filter(|neighbour| neighbour.is_at(&upstream)) {
+        Some(neighbour) => neighbour.upstream.clone(),
+        None => upstream,
+    }
 }
 
 fn group(identity: &BrokerIdentity) -> (String, String) {
@@ -97,25 +150,43 @@ mod tests {
         Upstream { address: Some(name.to_owned()), ha_address: Some(format!("{name}-ha")), door: None }
     }
 
-    #[test]
-    fn a_neighbour_is_nearer_than_a_name_server_and_what_is_known_stays() {
-        let check = |beside: Option<&str>, told: Option<&str>, known: Upstream, expected: Upstream| {
-            assert_eq!(choose(beside.map(upstream), told.map(upstream), known, None), expected);
-        };
-        check(Some("beside"), Some("told"), upstream("known"), upstream("beside"));
-        check(None, Some("told"), upstream("known"), upstream("told"));
-        check(None, None, upstream("known"), upstream("known"));
-        check(None, None, Upstream::default(), Upstream::default());
+    fn neighbour(name: &str, door: &Door, serves: bool) -> Neighbour {
+        let upstream = Upstream { door: Some(door.clone()), ..upstream(name) };
+        let advertised = [format!("{name}-outside"), format!("{name}-ha-outside")];
+        Neighbour { upstream, advertised, serves }
     }
 
     #[test]
-    fn the_configured_address_of_the_log_wins() {
-        let check = |told: Option<&str>, expected: Option<&str>| {
-            let got = choose(None, told.map(upstream), Upstream::default(), Some("fixed"));
-            let address = expected.map(str::to_owned);
-            assert_eq!(got, Upstream { address, ha_address: Some("fixed".into()), door: None });
+    fn a_neighbour_that_serves_is_nearer_than_a_name_server_and_what_is_known_stays() {
+        let door = Door::new().0;
+        let check = |beside: Option<Neighbour>, news: Option<&str>, known: Upstream, expected: Upstream| {
+            assert_eq!(choose(beside.as_ref(), news.map(upstream), known, true), expected);
         };
-        check(Some("told"), Some("told"));
-        check(None, None);
+        let through_door = |name| Upstream { door: Some(door.clone()), ..upstream(name) };
+        let serving = || Some(neighbour("beside", &door, true));
+        let joining = || Some(neighbour("beside", &door, false));
+        check(serving(), Some("told"), upstream("known"), through_door("beside"));
+        check(None, Some("told"), upstream("known"), upstream("told"));
+        check(None, None, upstream("known"), upstream("known"));
+        check(None, None, Upstream::default(), Upstream::default());
+        // Whoever joins is found by those it has told.
+        check(joining(), None, Upstream::default(), Upstream::default());
+        check(joining(), None, upstream("known"), upstream("known"));
+        check(joining(), Some("told"), upstream("beside"), upstream("told"));
+        check(joining(), None, upstream("beside"), through_door("beside"));
+        check(joining(), None, upstream("beside-outside"), through_door("beside"));
+        check(joining(), None, through_door("beside"), through_door("beside"));
+    }
+
+    #[test]
+    fn of_a_neighbour_that_has_ended_a_group_with_acting_masters_keeps_nothing() {
+        let check = |beside: Option<Neighbour>, acting: bool, expected: Upstream| {
+            let known = Upstream { door: Some(Door::new().0), ..upstream("beside") };
+            assert_eq!(choose(beside.as_ref(), None, known, acting), expected);
+        };
+        check(None, false, upstream("beside"));
+        check(None, true, Upstream::default());
+        // It is back already, and joins.
+        check(Some(neighbour("beside", &Door::new().0, false)), true, Upstream::default());
     }
 }

@@ -46,7 +46,7 @@ impl Pages {
     /// its clients without them.
     fn ready(&self) -> Page {
         let brokers = self.supervisor.brokers();
-        let all_serve = brokers.iter().all(|broker| matches!(broker.state, State::Serving(_)));
+        let all_serve = brokers.iter().all(|broker| broker.state.is_ready());
         let now = self.env.clock.monotonic();
         let mut body = String::new();
         for broker in &brokers {

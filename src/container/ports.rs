@@ -8,6 +8,9 @@
 //!
 //! Ports are taken before the store is recovered: a taken port shows at once, and clients of a broker that recovers are told
 //! so instead of being refused. When a broker ends its ports close, so clients go elsewhere and come back with fresh state.
+//!
+//! A NameServer tells a broker by a request to its port that its group has changed (905). The door takes that and has all NameServers
+//! asked who is there: a push may be late, lost or made up, so it says no more than that it is time to ask.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -16,12 +19,13 @@ use crate::broker;
 use crate::config;
 use crate::dispatch::{self, Admission, AdmissionLimits, Dispatch, LaneLimits, Opened};
 use crate::env::Clock;
-use crate::protocol::codes::response;
+use crate::protocol::codes::{request, response};
 use crate::protocol::command::Command;
 use crate::protocol::ids::BrokerIdentity;
 use crate::remoting::{Connection, Counters, Request, Service};
 use crate::store::Progress;
 
+use super::registration::Registrar;
 use super::status::recovery;
 
 /// The service of a broker's ports.
@@ -29,11 +33,13 @@ pub(super) struct Door {
     identity: BrokerIdentity,
     progress: Arc<Progress>,
     behind: OnceLock<broker::Handle>,
+    /// Asks who is in the group, when the broker has to know (`enableSlaveActingMaster`).
+    group: Option<Registrar>,
 }
 
 impl Door {
-    pub(super) fn new(identity: &BrokerIdentity, progress: &Arc<Progress>) -> Arc<Door> {
-        Arc::new(Door { identity: identity.clone(), progress: Arc::clone(progress), behind: OnceLock::new() })
+    pub(super) fn new(identity: &BrokerIdentity, progress: &Arc<Progress>, group: Option<Registrar>) -> Arc<Door> {
+        Arc::new(Door { identity: identity.clone(), progress: Arc::clone(progress), behind: OnceLock::new(), group })
     }
 
     /// From now on requests go to the broker.
@@ -45,6 +51,12 @@ impl Door {
 
 impl Service for Door {
     fn request(&self, request: Request) {
+        if request.command.code == request::NOTIFY_MIN_BROKER_ID_CHANGE
+            && let Some(registrar) = &self.group
+        {
+            registrar.ask_members(&self.identity);
+            return request.reply.answer(Command { code: response::SUCCESS, ..Command::default() });
+        }
         match self.behind.get() {
             Some(handle) => handle.request(request),
             None => request.reply.answer(Command {

@@ -67,17 +67,20 @@ pub struct Serving {
     pub took: Duration,
     /// Messages found when its store was opened.
     pub recovered: u64,
+    /// What it waits for before it takes part in its group; until then it is registered nowhere and serves no clients.
+    pub joining: Option<Arc<str>>,
 }
 
 impl State {
     /// Every word [`State::word`] gives.
-    pub const WORDS: [&str; 5] = ["starting", "serving", "failed", "stopping", "stopped"];
+    pub const WORDS: [&str; 6] = ["starting", "joining", "serving", "failed", "stopping", "stopped"];
 
     /// One word.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
             State::Starting { .. } => "starting",
+            State::Serving(Serving { joining: Some(_), .. }) => "joining",
             State::Serving(_) => "serving",
             State::Failed { .. } => "failed",
             State::Stopping => "stopping",
@@ -85,7 +88,13 @@ impl State {
         }
     }
 
-    /// Whether the first try has ended, well or not.
+    /// Whether it serves clients.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        matches!(self, State::Serving(Serving { joining: None, .. }))
+    }
+
+    /// Whether the first try has ended, well or not. What a broker that joins waits for may never come, so it counts as started.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         !matches!(self, State::Starting { .. })
@@ -100,6 +109,7 @@ impl State {
                 format!("{reason}; next start in {} s", at.saturating_sub(now).as_secs_f32().ceil())
             }
             State::Failed { reason, restart_at: None } => reason.to_string(),
+            State::Serving(Serving { joining: Some(waits_for), .. }) => waits_for.to_string(),
             State::Serving(_) | State::Stopping | State::Stopped => String::new(),
         }
     }

@@ -28,8 +28,10 @@ pub(super) fn text(
         line(row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}  ")).collect());
     }
     for broker in brokers {
-        let State::Failed { .. } = &broker.state else { continue };
-        line(format!("{} failed: {}", broker.identity, broker.state.detail(now)));
+        let (word, detail) = (broker.state.word(), broker.state.detail(now));
+        if !broker.state.is_ready() && !detail.is_empty() {
+            line(format!("{} {word}: {detail}", broker.identity));
+        }
     }
     let (bind, ports) = (config.container.bind, config.container.ports);
     line(String::new());
@@ -40,7 +42,7 @@ pub(super) fn text(
     if let Some(http) = http {
         line(format!("http        http://{http}/metrics /readyz /brokers"));
     }
-    let serving = brokers.iter().filter(|broker| matches!(broker.state, State::Serving(_))).count();
+    let serving = brokers.iter().filter(|broker| broker.state.is_ready()).count();
     line(format!("{serving} of {} brokers serve after {} ms", brokers.len(), took.as_millis()));
     out
 }
@@ -50,7 +52,8 @@ const HEAD: [&str; 6] = ["BROKER", "ROLE", "ADDRESS", "RECOVERED", "READY AFTER"
 fn row(broker: &BrokerStatus) -> [String; 6] {
     let (recovered, took) = match &broker.state {
         State::Serving(serving) => {
-            (format!("{} messages", serving.recovered), format!("{} ms", serving.took.as_millis()))
+            let took = format!("{} ms", serving.took.as_millis());
+            (format!("{} messages", serving.recovered), serving.joining.as_ref().map_or(took, |_| "joining".to_owned()))
         }
         state => ("-".to_owned(), state.word().to_owned()),
     };

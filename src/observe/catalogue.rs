@@ -128,7 +128,7 @@ families! {
     BROKER_UP = "mqcontainer_broker_up" Gauge Broker []
         "1 while the broker serves and answers the scrape, else 0.";
     BROKER_STATE = "mqcontainer_broker_state" Gauge Broker ["state"]
-        "1 for the state the broker is in: starting, serving, failed, stopping, stopped.";
+        "1 for the state the broker is in: starting, joining, serving, failed, stopping, stopped.";
     BROKER_RESTARTS = "mqcontainer_broker_restarts_total" Counter Broker []
         "How often the broker was started again after a failure.";
     BROKER_START_SECONDS = "mqcontainer_broker_start_seconds" Gauge Broker []

@@ -1,8 +1,10 @@
 //! Brokers and NameServers that come and go.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mqcontainer::container::registration::{NameServerStatus, Registrar, Registration};
+use mqcontainer::broker::Members;
+use mqcontainer::container::registration::{Membership, NameServerStatus, Registrar, Registration};
 use mqcontainer::namesrv::{Numbers, Settings};
 use mqcontainer::protocol::codes::request as code;
 use mqcontainer::protocol::ids::{BrokerId, BrokerIdentity};
@@ -124,4 +126,71 @@ async fn a_process_that_dies_takes_all_its_brokers_out_of_the_routes() {
     };
     assert!(tokio::time::timeout(DEADLINE, gone).await.is_ok(), "some brokers stayed");
     server.stop().await;
+}
+
+/// A member of group `a` that asks for the others once an hour, unless it is told to.
+fn member(id: i64, joining: bool, old_name_servers: bool) -> Registration {
+    let group = Membership {
+        joining,
+        heartbeat_every: Duration::from_secs(1),
+        not_active_timeout: Duration::from_secs(10),
+        member_period: Duration::from_secs(3_600),
+        old_name_servers,
+    };
+    let topics = ["T", "rmq_sys_SYNC_BROKER_MEMBER_a"];
+    Registration {
+        identity: BrokerIdentity { id: BrokerId(id), ..identity("a") },
+        address: format!("a{id}:1"),
+        group: Some(group),
+        ..registration("a", 1, &topics)
+    }
+}
+
+async fn until_members(registrar: &Registrar, of: &Registration, ids: &[i64]) {
+    let mut known = registrar.members();
+    let expected: BTreeMap<_, _> = ids.iter().map(|id| (BrokerId(*id), format!("a{id}:1"))).collect();
+    let waiting = async {
+        loop {
+            registrar.ask_members(&of.identity);
+            if known.borrow_and_update().get(&of.identity) == Some(&Members(expected.clone())) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(DEADLINE, waiting).await;
+    assert!(waited.is_ok(), "wanted {ids:?}: {:?}", registrar.members().borrow());
+}
+
+#[tokio::test]
+async fn members_of_a_group_find_each_other_in_both_ways() {
+    for old_name_servers in [false, true] {
+        let home = tempfile::tempdir().unwrap();
+        let world = World::new();
+        // The second shows a slave as master, but not to those who ask for the group.
+        let mut settings = Settings::default();
+        settings.rules.support_acting_master = true;
+        let one = world.name_server(home.path(), 0, Settings::default()).await;
+        let two = world.name_server(home.path(), 0, settings).await;
+        let list = [one.address.to_string(), two.address.to_string()];
+        let registrar = Registrar::start(&list, &world.env, &world.transport);
+        let member = |id, joining| member(id, joining, old_name_servers);
+
+        let slave = member(1, true);
+        registrar.update(slave.clone()).await;
+        until_members(&registrar, &slave, &[]).await;
+        assert_eq!(one.handle.numbers().brokers, 0);
+        registrar.update_and_wait(member(1, false)).await;
+        until_members(&registrar, &slave, &[1]).await;
+        registrar.update_and_wait(member(0, false)).await;
+        until_members(&registrar, &slave, &[0, 1]).await;
+        registrar.remove(&member(0, false).identity).await;
+        until_members(&registrar, &slave, &[1]).await;
+
+        // The last answer stays when nobody answers any more.
+        one.stop().await;
+        two.stop().await;
+        until_members(&registrar, &slave, &[1]).await;
+        registrar.stop().await;
+    }
 }

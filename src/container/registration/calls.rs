@@ -170,3 +170,81 @@ fn known_members(registration: &Registration, body: &[u8]) -> Outcome {
         Err(error) => Outcome::Refused(format!("its list of members cannot be read: {error}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::protocol::body::register::RegisterBrokerBody;
+
+    fn registration(old_name_servers: bool) -> Registration {
+        let group = Membership {
+            joining: false,
+            heartbeat_every: Duration::from_secs(1),
+            not_active_timeout: Duration::from_secs(10),
+            member_period: Duration::from_secs(1),
+            old_name_servers,
+        };
+        Registration {
+            identity: BrokerIdentity { cluster: "c".into(), name: "a".into(), id: BrokerId(1) },
+            address: "h:1".into(),
+            ha_address: "h:2".into(),
+            zone: None,
+            group: Some(group),
+            period: Duration::from_secs(30),
+            timeout: Duration::from_secs(24),
+            force: true,
+            body: RegisterBrokerBody::default(),
+        }
+    }
+
+    #[test]
+    fn heartbeats_and_questions_are_such_as_the_name_servers_know() {
+        let check = |what, old, code, fields: &[(&str, &str)], has_body| {
+            let registration = registration(old);
+            let command = command(what, &registration, &EncodedBody::new(&registration));
+            let mut got: Vec<_> = command.ext.iter().collect();
+            got.sort_unstable();
+            let got: Vec<_> = got.into_iter().filter(|(name, _)| *name != "bodyCrc32").collect();
+            assert_eq!((command.code, &got[..], !command.body.to_bytes().is_empty()), (code, fields, has_body));
+        };
+        let about = [("brokerAddr", "h:1"), ("brokerId", "1"), ("brokerName", "a"), ("clusterName", "c")];
+        let with = |name, value| {
+            let mut fields = [&about[..], &[(name, value)]].concat();
+            fields.sort_unstable();
+            fields
+        };
+        check(What::Heartbeat, true, 322, &about, true);
+        check(What::Heartbeat, false, 904, &with("heartbeatTimeoutMills", "10000"), false);
+        check(What::Members, false, 901, &[("brokerName", "a"), ("clusterName", "c")], false);
+        let topic = [("acceptStandardJsonOnly", "true"), ("topic", "rmq_sys_SYNC_BROKER_MEMBER_a")];
+        check(What::Members, true, 105, &topic, false);
+        let mut register = with("heartbeatTimeoutMillis", "10000");
+        register.extend([("compressed", "false"), ("enableActingMaster", "true"), ("haServerAddr", "h:2")]);
+        register.sort_unstable();
+        check(What::Register, true, 103, &register, true);
+    }
+
+    #[test]
+    fn an_answer_names_the_members_or_says_why_not() {
+        let check = |old, code, body: &'static str, expected: Result<&[i64], &str>| {
+            let answer = Command { code, body: Bytes::from_static(body.as_bytes()).into(), ..Command::default() };
+            let members = |ids: &[i64]| Members(ids.iter().map(|id| (BrokerId(*id), format!("h{id}:1"))).collect());
+            let expected = match expected {
+                Ok(ids) => Outcome::Members(members(ids)),
+                Err(error) => Outcome::Refused(error.to_owned()),
+            };
+            assert_eq!(outcome(What::Members, &registration(old), &answer), expected);
+        };
+        let group = r#"{"brokerMemberGroup":{"brokerAddrs":{0:"h0:1",2:"h2:1"},"brokerName":"a","cluster":"c"}}"#;
+        check(false, 0, group, Ok(&[0, 2]));
+        check(false, 17, "", Err("code 17: no remark"));
+        // An old NameServer knows the group by a topic, which the first member brings along.
+        let route = r#"{"brokerDatas":[{"brokerAddrs":{"5":"h5:1"},"brokerName":"a","cluster":"other"},
+            {"brokerAddrs":{0:"h0:1",1:"h1:1"},"brokerName":"a","cluster":"c"}],"queueDatas":[]}"#;
+        check(true, 0, route, Ok(&[0, 1]));
+        check(true, 17, "", Ok(&[]));
+        check(true, 0, r#"{"brokerDatas":[]}"#, Ok(&[]));
+    }
+}
