@@ -25,12 +25,13 @@ use crate::broker::action::Announcement;
 use crate::broker::{self, Exit, Links, Members, Presence, Started, Upstream};
 use crate::config;
 use crate::dispatch;
-use crate::env::{Env, TaskKind, Tasks, mailbox};
+use crate::env::{Env, TaskKind, Tasks};
 use crate::protocol::body::register::RegisterBrokerBody;
 use crate::protocol::body::topic::TopicConfigAndMapping;
 use crate::remoting::{self, BACKLOG};
 use crate::store::Progress;
 
+use super::escape;
 use super::masters;
 use super::ports::{Door, Ports};
 use super::registration::{Membership, Registration};
@@ -207,7 +208,7 @@ impl Living {
         };
         self.find_master();
         let (members, known_members) = watch::channel(None);
-        let (escapes, _) = mailbox::bounded(1);
+        let escapes = escape::start(&self.shared, &self.config, &self.tasks, &self.owner);
         let links = Links {
             listener: ha,
             client: self.shared.client.clone(),

@@ -39,6 +39,15 @@ pub(super) struct Neighbour {
     serves: bool,
 }
 
+/// A master that may take messages of others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Other {
+    /// Its broker name.
+    pub(super) name: String,
+    /// `ip:port` for requests.
+    pub(super) address: String,
+}
+
 impl Masters {
     pub(super) fn new() -> Masters {
         Masters { known: watch::Sender::new(BTreeMap::new()) }
@@ -74,6 +83,18 @@ impl Masters {
     /// The master of this broker's name, when it is in this process.
     pub(super) fn beside(&self, broker: &config::Broker) -> Option<Neighbour> {
         self.known.borrow().get(&group(&broker.identity)).cloned()
+    }
+
+    /// The masters of other names in the same cluster that serve in this process.
+    pub(super) fn others(&self, broker: &BrokerIdentity) -> Vec<Other> {
+        let known = self.known.borrow();
+        let others = known.iter().filter(|((cluster, name), neighbour)| {
+            *cluster == broker.cluster && *name != broker.name && neighbour.serves
+        });
+        let other = |((_, name), neighbour): (&(String, String), &Neighbour)| {
+            Some(Other { name: name.clone(), address: neighbour.upstream.address.clone()? })
+        };
+        others.filter_map(other).collect()
     }
 }
 

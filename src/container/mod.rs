@@ -28,6 +28,7 @@
 //! Must not know: what a broker does with a request, how messages are stored.
 
 mod error;
+mod escape;
 mod figures;
 mod lifecycle;
 mod machine;

@@ -23,6 +23,8 @@ pub enum TaskKind {
     BrokerActor,
     /// Follows a slave's master for what is not in the log. Cancel: ends. Error: logged, tried again.
     Slave,
+    /// Gives messages of an acting slave to other masters. Cancel: drops them, their broker keeps them. Error: the broker is told.
+    Escape,
     /// Reads messages for one pull. Cancel: ignored, it is short. Error: that pull is answered with an error.
     Read,
     /// Carries a log between a leader and a follower. Cancel: closes the link. Error: the follower makes it again.
