@@ -22,6 +22,9 @@ use crate::remoting::ConnectionId;
 /// Routes kept ready; when there are more, all are forgotten and made anew as they are asked for.
 const ROUTES_MAX: usize = 100_000;
 
+/// Silent brokers are not looked for more often.
+const SCAN_PAUSE_MIN: Duration = Duration::from_millis(100);
+
 /// A successful answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
@@ -121,6 +124,16 @@ impl Core {
     pub fn scan(&mut self, now: Duration, effects: &mut Effects) {
         let removed = self.table.expire(now, &self.settings.rules);
         effects.removed("it was silent too long", removed);
+    }
+
+    /// How long to wait for the next scan: at most `scanNotActiveBrokerInterval`, and no longer than until the first broker has been
+    /// silent too long, so that a slave acts as soon as the timeout of its master allows. Java scans up to 5 s later.
+    #[must_use]
+    pub fn scan_pause(&self, now: Duration) -> Duration {
+        // A broker is gone after its timeout, not at it.
+        let gone = self.table.next_expiry().map(|expiry| expiry.saturating_sub(now) + Duration::from_millis(1));
+        let interval = self.settings.scan_interval;
+        gone.map_or(interval, |gone| gone.max(SCAN_PAUSE_MIN).min(interval))
     }
 
     fn route(&mut self, topic: String, zone: Option<&str>) -> Result<Answer, Error> {
@@ -291,4 +304,33 @@ impl Effects {
 
 fn topic_list(topic_list: BTreeSet<String>, broker_addr: Option<String>) -> Answer {
     Answer::json(&TopicList { topic_list, broker_addr })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scan_comes_when_the_first_broker_will_be_gone() {
+        let check = |timeouts: &[u64], now: u64, expected: u64| {
+            let mut core = Core::new(Settings::default(), KvConfig::default(), Limits::default());
+            for timeout in timeouts {
+                let name = format!("silent-after-{timeout}");
+                let registration = Registration {
+                    cluster: "c".into(),
+                    address: name.clone(),
+                    name,
+                    heartbeat_timeout: Some(Duration::from_millis(*timeout)),
+                    ..Registration::default()
+                };
+                let mut effects = Effects::default();
+                core.register(registration, ConnectionId(1), Duration::ZERO, &mut effects).unwrap();
+            }
+            assert_eq!(core.scan_pause(Duration::from_millis(now)), Duration::from_millis(expected));
+        };
+        check(&[], 0, 5_000);
+        check(&[120_000, 10_000], 1_000, 5_000);
+        check(&[120_000, 10_000], 7_000, 3_001);
+        check(&[0], 0, 100);
+    }
 }

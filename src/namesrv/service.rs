@@ -269,8 +269,10 @@ impl Owner {
 
     fn scan(&mut self) {
         let mut effects = Effects::default();
-        self.core.scan(self.env.clock.monotonic(), &mut effects);
+        let now = self.env.clock.monotonic();
+        self.core.scan(now, &mut effects);
         self.carry_out(effects);
+        self.scan.reset_after(self.core.scan_pause(now));
     }
 
     fn carry_out(&mut self, effects: Effects) {

@@ -10,6 +10,7 @@ use super::choice::{Candidate, Verdict, in_turn, of_route, verdict};
 use super::letter::Letter;
 use crate::broker::Escaped;
 use crate::config::{self, Config};
+use crate::container::Container;
 use crate::container::lifecycle::{FirstFailure, Life};
 use crate::container::masters::Masters;
 use crate::container::registration::Registrar;
@@ -168,24 +169,28 @@ fn free_port() -> u16 {
         .unwrap_or_default()
 }
 
+/// A broker that keeps its files in `folder`.
+fn table(folder: &Path, name: &str, port: u16, more: &str) -> String {
+    format!(
+        "[[broker]]\nbrokerName = \"{name}\"\nlistenPort = {port}\nbrokerIP1 = \"127.0.0.1\"\n\
+         mappedFileSizeCommitLog = \"1MiB\"\nstorePathRootDir = \"{}\"\n{more}\n",
+        folder.join(name).display()
+    )
+}
+
+fn load(text: &str) -> Config {
+    Config::load(Path::new("container.toml"), text.as_bytes(), &crate::container::outside()).unwrap().0
+}
+
 impl World {
-    async fn start(folder: &Path, slave: &str, masters: &[(&str, &str)]) -> World {
-        let table = |name: &str, more: &str| {
-            let (port, store) = (free_port(), folder.join(name));
-            format!(
-                "[[broker]]\nbrokerName = \"{name}\"\nlistenPort = {port}\nbrokerIP1 = \"127.0.0.1\"\n\
-                 mappedFileSizeCommitLog = \"1MiB\"\nstorePathRootDir = \"{}\"\n{more}\n",
-                store.display()
-            )
-        };
+    async fn start(folder: &Path, slave: &str, masters: &[(&str, &str)], name_servers: &[String]) -> World {
         let slave = format!("brokerRole = \"SLAVE\"\nbrokerId = 1\nenableSlaveActingMaster = true\n{slave}");
-        let masters: String = masters.iter().map(|(name, more)| table(name, more)).collect();
-        let text = format!("[container]\nlistenPort = {}\n{}{masters}", free_port(), table("a", &slave));
-        let outside = crate::container::outside();
-        let (config, _warnings) = Config::load(Path::new("container.toml"), text.as_bytes(), &outside).unwrap();
+        let masters: String = masters.iter().map(|(name, more)| table(folder, name, free_port(), more)).collect();
+        let slave = table(folder, "a", free_port(), &slave);
+        let config = load(&format!("[container]\nlistenPort = {}\n{slave}{masters}", free_port()));
         let env = crate::container::environment(&config.container).unwrap();
         let transport = Transport::new(Limits::default());
-        let registrar = Registrar::start(&[], &env, &transport);
+        let registrar = Registrar::start(name_servers, &env, &transport);
         let shared = Arc::new(Shared {
             dispatch: Dispatch::new(&transport, &env.tasks),
             registrar,
@@ -215,12 +220,12 @@ impl World {
         outcome
     }
 
-    /// The end of a queue of a broker of this process.
-    async fn end(&self, broker: usize, topic: &str, queue: i32) -> i64 {
+    /// The end of a queue of the broker at this port.
+    async fn end(&self, port: u16, topic: &str, queue: i32) -> i64 {
         let mut command = Command { code: request::GET_MAX_OFFSET, ..Command::default() };
         command.ext.set("topic", topic);
         command.ext.set("queueId", queue);
-        let address = format!("127.0.0.1:{}", self.brokers[broker].ports.main);
+        let address = format!("127.0.0.1:{port}");
         let answer = self.shared.client.call(&address, command, Duration::from_secs(60)).await.unwrap();
         OffsetResponse::decode(&answer.ext).map_or(0, |header| header.offset.0)
     }
@@ -238,15 +243,16 @@ impl World {
 async fn a_neighbour_of_the_same_cluster_takes_a_message_and_makes_its_topic() {
     let folder = tempfile::tempdir().unwrap();
     let foreign = ("x", "brokerClusterName = \"other\"");
-    let world = World::start(folder.path(), "", &[foreign, ("b", "autoCreateTopicEnable = true")]).await;
+    let world = World::start(folder.path(), "", &[foreign, ("b", "autoCreateTopicEnable = true")], &[]).await;
+    let (foreign, beside) = (world.brokers[1].ports.main, world.brokers[2].ports.main);
     assert_eq!(world.give(message("T", &[("DELAY", "3")])).await, Ok(()));
-    assert_eq!((world.end(1, "T", 2).await, world.end(2, "T", 2).await), (0, 1));
+    assert_eq!((world.end(foreign, "T", 2).await, world.end(beside, "T", 2).await), (0, 1));
     // It has fewer queues than the message wants.
     let second = NewMessage { queue: QueueId(99), ..message("T", &[]) };
     assert_eq!(world.give(second).await, Ok(()));
     let mut stored = 0;
     for queue in 0..8 {
-        stored += world.end(2, "T", queue).await;
+        stored += world.end(beside, "T", queue).await;
     }
     assert_eq!(stored, 2);
     world.stop().await;
@@ -256,7 +262,7 @@ async fn a_neighbour_of_the_same_cluster_takes_a_message_and_makes_its_topic() {
 async fn a_message_that_nobody_takes_comes_back_with_what_to_do() {
     let check = async |slave: &str, masters: &[(&str, &str)], expected: &str| {
         let folder = tempfile::tempdir().unwrap();
-        let world = World::start(folder.path(), slave, masters).await;
+        let world = World::start(folder.path(), slave, masters, &[]).await;
         let refused = world.give(message("T", &[])).await.unwrap_err();
         assert!(refused.starts_with(expected), "{refused}");
         world.stop().await;
@@ -269,4 +275,37 @@ async fn a_message_that_nobody_takes_comes_back_with_what_to_do() {
     let remote = "enableRemoteEscape = true";
     let nowhere = "no other master of DefaultCluster took a message of T; the last tried: there is no NameServer";
     check(remote, &[], nowhere).await;
+}
+
+#[tokio::test]
+async fn a_master_elsewhere_takes_a_message_when_that_is_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (own, namesrv, elsewhere) = (free_port(), free_port(), free_port());
+    let config = load(&format!(
+        "[container]\nlistenPort = {own}\n[namesrv]\nlistenPort = {namesrv}\nkvConfigPath = \"{}\"\n{}{}",
+        folder.path().join("kvConfig.json").display(),
+        table(folder.path(), "b", elsewhere, "autoCreateTopicEnable = true"),
+        table(folder.path(), "x", free_port(), "brokerClusterName = \"other\"\nautoCreateTopicEnable = true"),
+    ));
+    let env = crate::container::environment(&config.container).unwrap();
+    let container = Container::start(config, crate::container::outside(), &env).await.unwrap();
+    container.settled().await;
+
+    let name_servers = [format!("127.0.0.1:{namesrv}")];
+    let check = async |slave: &str, stored: Result<(), &str>, end: i64| {
+        let folder = tempfile::tempdir().unwrap();
+        let world = World::start(folder.path(), slave, &[], &name_servers).await;
+        let outcome = world.give(message("T", &[])).await;
+        assert_eq!(
+            outcome.map_err(|reason| reason.split(':').next().map(str::to_owned)),
+            stored.map_err(|reason| Some(reason.to_owned()))
+        );
+        assert_eq!(world.end(elsewhere, "T", 2).await, end);
+        world.stop().await;
+    };
+    check("", Err("no other master of DefaultCluster serves in this container"), 0).await;
+    // The topic is nowhere yet: a master that would make it is found by the topic it would inherit from.
+    check("enableRemoteEscape = true", Ok(()), 1).await;
+    check("enableRemoteEscape = true", Ok(()), 2).await;
+    container.stop().await;
 }

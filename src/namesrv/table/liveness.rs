@@ -101,6 +101,13 @@ impl Table {
         self.remove(rules, |_, member| member.last_seen.saturating_add(member.timeout) < now)
     }
 
+    /// When the first broker will have been silent too long, if it stays silent.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<Duration> {
+        let members = self.groups.values().flat_map(|group| group.members.values());
+        members.map(|member| member.last_seen.saturating_add(member.timeout)).min()
+    }
+
     fn remove(&mut self, rules: &Rules, leaves: impl Fn(&GroupName<'_>, &Member) -> bool) -> Removed {
         let mut removed = Removed::default();
         let mut gone: Vec<Arc<str>> = Vec::new();

@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use super::{MASTER, Rules, Table, Topic};
 use crate::protocol::body::route::{BrokerData, QueueData, TopicRouteData};
 use crate::protocol::sys_flag::perm;
-
-/// Topics of this prefix show the real members to brokers that look for each other (`TopicValidator.SYNC_BROKER_MEMBER_GROUP_PREFIX`).
-const MEMBER_TOPIC_PREFIX: &str = "rmq_sys_SYNC_BROKER_MEMBER_";
+use crate::protocol::topic_name;
 
 impl Table {
     /// The route of a topic; `None` when no broker serves it (Java: `pickupTopicRouteData`).
     #[must_use]
     pub fn route(&self, topic: &str, order_conf: Option<&str>, rules: &Rules) -> Option<TopicRouteData> {
         let entry = self.topics.get(topic)?;
-        let acting = rules.support_acting_master && !topic.starts_with(MEMBER_TOPIC_PREFIX);
+        // By the topic of their group brokers look for each other: it shows the real members.
+        let acting = rules.support_acting_master && !topic.starts_with(topic_name::SYNC_BROKER_MEMBER_PREFIX);
         let mappings = entry.mappings.iter().map(|(name, info)| (name.to_string(), info.clone()));
         let mut route = TopicRouteData {
             order_topic_conf: order_conf.map(str::to_owned),
