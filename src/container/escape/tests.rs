@@ -1,5 +1,9 @@
 //! Choice and command as values, and the whole of it against brokers of this process.
 
+#[path = "../../../examples/support/ports.rs"]
+#[allow(clippy::disallowed_methods, clippy::cast_possible_truncation, reason = "tests stand outside of the program")]
+mod ports;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +28,7 @@ use crate::protocol::headers::offset::OffsetResponse;
 use crate::protocol::headers::send::SendRequest;
 use crate::protocol::ids::{BrokerId, BrokerIdentity, Millis, PhysicalOffset, QueueId};
 use crate::protocol::{properties, sys_flag};
-use crate::remoting::{self, Client, Limits, Transport};
+use crate::remoting::{Client, Limits, Transport};
 use crate::store::NewMessage;
 
 fn own() -> BrokerIdentity {
@@ -160,13 +164,8 @@ struct World {
     lives: Vec<Life>,
 }
 
-/// A port p of which p - 2 to p + 1 are free now.
 fn free_port() -> u16 {
-    let is_free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let any = || remoting::bind(([127, 0, 0, 1], 0).into(), 1).unwrap().local_addr().port();
-    std::iter::repeat_with(any)
-        .find(|port| (3..u16::MAX).contains(port) && (port - 2..=port + 1).all(is_free))
-        .unwrap_or_default()
+    ports::claim(&[-2, -1, 0, 1])
 }
 
 /// A broker that keeps its files in `folder`.
