@@ -9,6 +9,7 @@ mod admin;
 mod child;
 mod containment;
 mod faulty;
+mod group;
 mod pages;
 mod shutdown;
 mod slaves;
