@@ -202,7 +202,6 @@ fn short(kind: Kind) -> &'static str {
         Kind::OneContainer => "ours",
         Kind::Processes => "ours, a process each",
         Kind::JavaContainer => "Java",
-        Kind::JavaContainers => "Java, a container each",
         Kind::Floor => "floor",
     }
 }

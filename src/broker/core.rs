@@ -25,9 +25,11 @@ use super::event::{Event, Pulled};
 use super::hold::Holds;
 use super::persist::Persistence;
 use super::replicas::Replicas;
+use super::requests::tables::{Change, Unconfirmed};
 use super::requests::{self, Stored};
 use super::role::Part;
 use super::state::clients::{Consumers, Producers};
+use super::state::copies::Copies;
 use super::state::delay::Delays;
 use super::state::groups::Groups;
 use super::state::lineage::Lineage;
@@ -83,6 +85,7 @@ pub struct Core {
     pub(super) replicas: Replicas,
     pub(super) part: Part,
     pub(super) votes: Votes<RequestId>,
+    pub(super) copies: Copies<RequestId, Unconfirmed>,
     pub(super) lineage: Lineage,
     pub(super) files: Persistence,
     pub(super) config_file: ConfigFileWrites,
@@ -144,6 +147,7 @@ impl Core {
             replicas: Replicas::default(),
             part: Part::new(&config),
             votes: Votes::default(),
+            copies: Copies::default(),
             lineage: Lineage::new(loaded.epochs.clone()),
             files: Persistence::new(now),
             config_file: ConfigFileWrites::default(),
@@ -250,6 +254,7 @@ impl Core {
             self.housekeeping(now, actions);
         }
         self.save(now, actions);
+        self.tell_copies(now, actions);
         if let Some(content) = self.lineage.take_unsaved(now) {
             actions.push(Action::SaveEpochs { content });
         }
@@ -270,6 +275,7 @@ impl Core {
             self.files.next_deadline(self.offsets.is_dirty(), self.delays.is_dirty(), &self.config),
             self.delays.next_deadline().filter(|_| self.delivers()),
             self.join_deadline(),
+            self.copies.next_deadline(self.revisions()),
         ];
         deadlines.into_iter().flatten().min().unwrap_or(self.housekept)
     }
@@ -313,20 +319,6 @@ impl Core {
 
     pub(super) fn sync_flush_timeout_millis(&self) -> i64 {
         i64::try_from(self.config.store.flush.sync_timeout.as_millis()).unwrap_or(i64::MAX)
-    }
-
-    /// Answers for a message that is stored: after the topic it may have created, because after a crash a message without its
-    /// topic cannot be read (Java: `createTopicInSendMessageMethod` persists before it stores).
-    pub(super) fn answer_stored(
-        &mut self,
-        to: super::action::RequestId,
-        response: crate::protocol::command::Command,
-        actions: &mut Vec<Action>,
-    ) {
-        let dirty = self.topics.is_dirty();
-        if let Some(response) = self.files.answer_when_saved(ConfigFile::Topics, dirty, to, response) {
-            actions.push(Action::Reply { to, response });
-        }
     }
 
     fn connection_closed(&mut self, connection: ConnectionId, actions: &mut Vec<Action>) {
@@ -384,7 +376,7 @@ impl Core {
     fn flushed(&mut self, now: Millis, flushed: PhysicalOffset, actions: &mut Vec<Action>) {
         for Stored { to, response, since } in self.waiters.flushed(flushed) {
             self.stats.put_lasted(now.since(since));
-            self.answer_stored(to, response, actions);
+            self.answer_when_copied(now, Change::Message, to, response, actions);
         }
         self.delays.flushed(flushed);
     }
@@ -418,6 +410,11 @@ impl Core {
     }
 
     fn stopping(&mut self, actions: &mut Vec<Action>) {
+        let (watches, unconfirmed) = self.copies.drain();
+        actions.extend(watches.into_iter().map(|to| Action::Reply { to, response: requests::ok() }));
+        for (to, change, response) in unconfirmed {
+            self.answer_when_safe(change, to, response, actions);
+        }
         for pull in self.holds.release_all(None) {
             actions.push(Action::Reply { to: pull.to, response: self.nothing_new(&pull) });
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::protocol::ids::{Millis, PhysicalOffset, QueueId, QueueOffset};
-use crate::protocol::properties::{self, key};
+use crate::protocol::properties::key;
 use crate::protocol::record::{BodyCrc, RecordView};
 use crate::store::{Append, Appended, NewMessage};
 
@@ -16,16 +16,6 @@ use super::event::DelayedUnit;
 use super::requests;
 use super::state::delay::Due;
 use super::state::stats::MessageKind;
-
-/// What says that a message is to be delayed, or was.
-const OF_DELAYS: [&str; 6] = [
-    key::DELAY_TIME_LEVEL,
-    key::REAL_TOPIC,
-    key::REAL_QUEUE_ID,
-    key::TIMER_DELIVER_MS,
-    key::TIMER_DELAY_SEC,
-    key::TIMER_DELAY_MS,
-];
 
 /// A level whose queue could not be read is read again after this long.
 const RETRY_MILLIS: i64 = 1_000;
@@ -81,7 +71,7 @@ impl Core {
         Action::Append { messages: Append { messages: smallvec::smallvec![message] }, then }
     }
 
-    /// Has another master store a message, which is a new one there: what has put it into a delay level here is left out.
+    /// Has another master store a message.
     pub(super) fn escape(&self, message: NewMessage, then: AfterEscape) -> Action {
         let queues = self.topics.get(&message.topic).map_or(1, |(_, config)| config.write_queue_nums);
         Action::Escape { message: Box::new(message), queues, then }
@@ -128,19 +118,11 @@ impl Core {
         out.get_size.add(now, appended.bytes());
     }
 
-    /// The message as it is delivered. Its properties stay as they are, as in Java, DELAY, REAL_TOPIC and REAL_QID too; only for
-    /// another master they go, which would delay it again.
+    /// The message as it is delivered. Its properties stay as they are, as in Java: DELAY, REAL_TOPIC and REAL_QID too.
     fn due_message(&self, record: &Bytes) -> Option<NewMessage> {
         let message = RecordView::parse(record, BodyCrc::Trust).ok()?;
         let topic = message.property(key::REAL_TOPIC)?;
         let queue = message.property(key::REAL_QUEUE_ID)?.parse().ok()?;
-        let properties = if self.is_slave() {
-            let mut left = message.properties_text().into_owned();
-            OF_DELAYS.iter().for_each(|name| properties::remove(&mut left, name));
-            left.into()
-        } else {
-            record.slice_ref(message.properties)
-        };
         Some(NewMessage {
             topic: topic.into(),
             queue: QueueId(queue),
@@ -151,7 +133,7 @@ impl Core {
             store_host: self.store_host(),
             reconsume_times: message.reconsume_times,
             prepared_transaction_offset: PhysicalOffset(0),
-            properties,
+            properties: record.slice_ref(message.properties),
             body: record.slice_ref(message.body),
         })
     }

@@ -18,6 +18,7 @@ use super::action::{Action, RequestId};
 use super::core::Core;
 use super::error::Error;
 use super::requests::Stored;
+use super::requests::tables::Change;
 use super::state::waiters::{Deadlines, Goal};
 
 /// The other members of a broker's group.
@@ -90,7 +91,7 @@ impl Core {
         let held = self.waiters.held(|replicas| progress.held_by(replicas).unwrap_or_default());
         for Stored { to, response, since } in held {
             self.stats.put_lasted(now.since(since));
-            self.answer_stored(to, response, actions);
+            self.answer_when_copied(now, Change::Message, to, response, actions);
         }
     }
 
@@ -161,7 +162,7 @@ impl Core {
         actions: &mut Vec<Action>,
     ) {
         if goal.is_reached_at_once() {
-            self.answer_stored(to, response, actions);
+            self.answer_when_copied(now, Change::Message, to, response, actions);
             return;
         }
         let held = self.replicas.progress.held_by(goal.replicas).unwrap_or_default();

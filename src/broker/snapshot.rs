@@ -82,6 +82,8 @@ pub struct Snapshot {
     pub replica_lags: BTreeMap<String, i64>,
     /// Whether the link to the leader stands; none of a master.
     pub following: Option<bool>,
+    /// Whether it acts for its master.
+    pub acting: bool,
 }
 
 /// `rocketmq_messages_in_total`, `rocketmq_throughput_in_total`, `rocketmq_message_size`.
@@ -204,6 +206,7 @@ impl Core {
             replicas_in_sync: self.replicas_in_sync(),
             replica_lags: self.replica_lags(),
             following: self.is_slave().then_some(self.replicas.following.is_some()),
+            acting: self.part.is_acting(),
         }
     }
 

@@ -40,6 +40,7 @@ pub(super) fn add(page: &mut Exposition, owner: &Owner, broker: &Snapshot) {
 fn add_replication(page: &mut Exposition, owner: &Owner, broker: &Snapshot) {
     if let Some(following) = broker.following {
         page.add(&series::FOLLOWING, Some(owner), &[], count(u64::from(following)));
+        page.add(&series::ACTING, Some(owner), &[], count(u64::from(broker.acting)));
     } else {
         page.add(&series::REPLICAS_IN_SYNC, Some(owner), &[], count(broker.replicas_in_sync as u64));
     }

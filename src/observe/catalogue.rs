@@ -159,6 +159,8 @@ families! {
         "Bytes of the log that a follower has not acknowledged; the follower is a broker id, or the host of Java slaves.";
     FOLLOWING = "mqcontainer_following" Gauge Broker []
         "1 while a slave's link to its master stands.";
+    ACTING = "mqcontainer_acting" Gauge Broker []
+        "1 while a slave acts for its master (enableSlaveActingMaster).";
     PUTS_FAILED = "mqcontainer_puts_failed_total" Counter Broker []
         "Messages the store refused.";
     PULLS_MISSED = "mqcontainer_pulls_missed_total" Counter Broker []

@@ -26,6 +26,13 @@ macro_rules! codes {
     };
 }
 
+/// Requests between brokers of this program. Java has no code near these, and answers them with
+/// [`response::REQUEST_CODE_NOT_SUPPORTED`].
+pub mod own {
+    /// A slave says which tables it has and is answered when its master has others (headers/slave.rs).
+    pub const WATCH_TABLES: i32 = 990_101;
+}
+
 codes! {
     /// What a peer asks for (`RequestCode`).
     request,

@@ -5,10 +5,12 @@
 #[path = "../../examples/support/mod.rs"]
 mod support;
 
+mod acting;
 mod admin;
 mod child;
 mod containment;
 mod faulty;
+mod fleet;
 mod group;
 mod pages;
 mod shutdown;

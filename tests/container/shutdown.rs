@@ -53,7 +53,8 @@ async fn what_was_acknowledged_is_there_after_a_stop() -> Outcome<()> {
     let running = Running::start_in(folder, &tables, |env| env).await?;
     for (sender, port) in senders.into_iter().zip([a, b]) {
         let acknowledged = sender.await?;
-        assert!(acknowledged.len() >= 50);
+        // "first" is one of the fifty that were read.
+        assert!(acknowledged.len() >= 49);
         let stored = peer.pull_all(&format!("127.0.0.1:{port}"), "T", acknowledged.len() + 1).await?;
         let stored: BTreeSet<&String> = stored.iter().collect();
         assert!(acknowledged.iter().all(|body| stored.contains(body)), "an acknowledged message is missing");

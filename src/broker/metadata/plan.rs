@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use super::watch::Watch;
 use crate::broker::state::groups::GROUPS_MAX;
 use crate::broker::state::offsets::ConsumerOffsets;
 use crate::broker::state::topics::TOPICS_MAX;
@@ -15,6 +16,7 @@ use crate::protocol::codes::{request, response};
 use crate::protocol::command::Command;
 use crate::protocol::headers::group_admin::{AllGroupConfigRequest, AllGroupConfigResponse};
 use crate::protocol::headers::topic_admin::{AllTopicConfigRequest, AllTopicConfigResponse};
+use crate::protocol::ids::BrokerId;
 use crate::protocol::json;
 
 /// A table is asked for again after this long.
@@ -44,7 +46,7 @@ pub enum Table {
 }
 
 impl Table {
-    const ALL: [Table; 4] = [Table::Topics, Table::Groups, Table::ConsumerOffsets, Table::DelayOffsets];
+    pub(super) const ALL: [Table; 4] = [Table::Topics, Table::Groups, Table::ConsumerOffsets, Table::DelayOffsets];
 }
 
 /// A whole table of the master.
@@ -80,11 +82,15 @@ pub(super) enum Outcome {
 #[derive(Debug)]
 pub(super) struct Plan {
     progress: BTreeMap<Table, Progress>,
+    watch: Watch,
 }
 
 #[derive(Debug, Default)]
 struct Progress {
     due: Duration,
+    /// When it was last here, and how long the answer was.
+    asked: Duration,
+    bytes: usize,
     failures: u32,
     /// The version that was fetched last, for tables that are asked for by pages.
     version: Option<DataVersion>,
@@ -115,9 +121,33 @@ impl Pages {
 
 impl Plan {
     /// A master was found, or is another one: everything is asked for from the start.
-    pub(super) fn new(now: Duration) -> Plan {
+    pub(super) fn new(own: BrokerId, now: Duration) -> Plan {
         let progress = |table| (table, Progress { due: now, ..Progress::default() });
-        Plan { progress: Table::ALL.map(progress).into() }
+        Plan { progress: Table::ALL.map(progress).into(), watch: Watch::new(own, now) }
+    }
+
+    /// The question which tables have changed, when it is due.
+    pub(super) fn watch(&self, now: Duration) -> Option<Command> {
+        self.watch.due().is_some_and(|due| due <= now).then(|| self.watch.question())
+    }
+
+    /// Its answer, or none.
+    pub(super) fn watched(&mut self, now: Duration, answer: Option<Command>) {
+        let worked = self.watch.works();
+        for table in self.watch.answered(now, answer) {
+            let Some(progress) = self.progress.get_mut(&table) else { continue };
+            let due = match table {
+                Table::Topics | Table::Groups => now,
+                // They change all the time: the longer the answer, the later.
+                Table::ConsumerOffsets | Table::DelayOffsets => now.max(progress.asked + pause(progress.bytes) / 10),
+            };
+            progress.due = progress.due.min(due);
+        }
+        if worked && !self.watch.works() {
+            for progress in self.progress.values_mut() {
+                progress.due = progress.due.min(now + PERIOD);
+            }
+        }
     }
 
     /// What to ask for now; the answer is given to [`Plan::answered`] before the next question.
@@ -128,6 +158,12 @@ impl Plan {
 
     /// When there is something to ask for.
     pub(super) fn next_due(&self) -> Duration {
+        let tables = self.progress.values().map(|progress| progress.due);
+        tables.chain(self.watch.due()).min().unwrap_or_default()
+    }
+
+    /// When there is a table to ask for.
+    pub(super) fn next_table_due(&self) -> Duration {
         self.progress.values().map(|progress| progress.due).min().unwrap_or_default()
     }
 
@@ -143,7 +179,9 @@ impl Plan {
             Ok(Taken::Whole(fetched)) => {
                 let pages = std::mem::take(&mut progress.pages);
                 progress.failures = 0;
-                progress.due = now + pause(pages.bytes);
+                (progress.asked, progress.bytes) = (now, pages.bytes);
+                progress.due = now + if self.watch.works() { PERIOD_MAX } else { pause(pages.bytes) };
+                self.watch.fetched(table);
                 fetched.map_or(Outcome::Goes, Outcome::Fetched)
             }
             Err(reason) => {

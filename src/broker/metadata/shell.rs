@@ -1,18 +1,21 @@
 //! The task of a slave that follows its master.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::plan::{Outcome, Plan};
+use super::watch::WAIT;
 use crate::broker::Upstream;
 use crate::broker::actor::Inbound;
 use crate::broker::event::Event;
 use crate::config::Broker;
 use crate::env::Clock;
 use crate::env::mailbox::Sender;
+use crate::protocol::ids::BrokerId;
 use crate::remoting::Client;
 
 /// How long the master may take for one answer (Java: 3 s for offsets, 30 s for topics and groups).
@@ -26,6 +29,7 @@ pub(in crate::broker) struct Follower {
     clock: Arc<dyn Clock>,
     /// The slave's own address; a NameServer may name it as master for a moment after the slave has changed its id.
     own: String,
+    id: BrokerId,
     owner: Arc<str>,
 }
 
@@ -37,7 +41,8 @@ impl Follower {
         clock: Arc<dyn Clock>,
     ) -> Follower {
         let own = SocketAddr::new(config.addresses.client, config.ports.main).to_string();
-        Follower { client, upstream, results, clock, own, owner: config.identity.to_string().into() }
+        let id = config.identity.id;
+        Follower { client, upstream, results, clock, own, id, owner: config.identity.to_string().into() }
     }
 
     pub(in crate::broker) async fn run(mut self) {
@@ -58,10 +63,23 @@ impl Follower {
     /// Asks one master for its tables; ends with the actor.
     async fn follow(&self, master: Option<&str>) {
         let Some(master) = master else { return std::future::pending().await };
-        let mut plan = Plan::new(self.clock.monotonic());
+        let mut plan = Plan::new(self.id, self.clock.monotonic());
+        let mut watch = None;
         loop {
-            let Some((table, question)) = plan.next(self.clock.monotonic()) else {
-                tokio::time::sleep(plan.next_due().saturating_sub(self.clock.monotonic())).await;
+            let now = self.clock.monotonic();
+            let Some((table, question)) = plan.next(now) else {
+                if watch.is_none() {
+                    let held = |question| Box::pin(self.client.call(master, question, WAIT + ANSWER_TIMEOUT));
+                    watch = plan.watch(now).map(held);
+                }
+                let next_due = if watch.is_some() { plan.next_table_due() } else { plan.next_due() };
+                tokio::select! {
+                    answer = answer_of(&mut watch) => {
+                        watch = None;
+                        plan.watched(self.clock.monotonic(), answer.ok());
+                    }
+                    () = tokio::time::sleep(next_due.saturating_sub(now)) => {}
+                }
                 continue;
             };
             let answer = self.client.call(master, question, ANSWER_TIMEOUT).await;
@@ -81,6 +99,14 @@ impl Follower {
                 }
             }
         }
+    }
+}
+
+/// The answer to the question that is under way; never when there is none.
+async fn answer_of<T>(question: &mut Option<Pin<Box<impl Future<Output = T>>>>) -> T {
+    match question {
+        Some(question) => question.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::broker::testing::{Bench, shown};
 use crate::protocol::body::topic::{TopicConfig, TopicConfigList};
 use crate::protocol::codes::request;
 use crate::protocol::command::Command;
-use crate::protocol::ids::{QueueId, QueueOffset};
+use crate::protocol::ids::{BrokerId, QueueId, QueueOffset};
 use crate::protocol::json;
 
 /// A master that has whatever requests have made of a broker's core.
@@ -68,7 +68,7 @@ const SYSTEM_GROUPS: usize = 6;
 #[test]
 fn everything_at_once_then_every_second_what_has_changed() {
     let mut master = Master::new();
-    let mut plan = Plan::new(Duration::from_secs(10));
+    let mut plan = Plan::new(BrokerId(1), Duration::from_secs(10));
     let mut check = |now: u64, topics: std::ops::Range<usize>, expected: &[(Table, usize)]| {
         master.create(topics);
         let fetched = round(&mut plan, now, |question| Ok(master.answer(question)));
@@ -88,7 +88,7 @@ fn everything_at_once_then_every_second_what_has_changed() {
 fn a_table_that_changes_between_its_pages_is_read_again() {
     let mut master = Master::new();
     master.create(0..2_500);
-    let mut plan = Plan::new(Duration::ZERO);
+    let mut plan = Plan::new(BrokerId(1), Duration::ZERO);
     let mut asked = 0;
     let fetched = round(&mut plan, 0, |question| {
         if question.code == request::GET_ALL_TOPIC_CONFIG {
@@ -115,7 +115,7 @@ fn a_master_without_pages_and_one_that_fails() {
         request::GET_ALL_CONSUMER_OFFSET => answer(r#"{"offsetTable":{"A@g":{0:3}}}"#),
         _ => Err("no answer".to_owned()),
     };
-    let mut plan = Plan::new(Duration::ZERO);
+    let mut plan = Plan::new(BrokerId(1), Duration::ZERO);
     assert_eq!(tables(&round(&mut plan, 0, old)), [(Table::Topics, 2), (Table::ConsumerOffsets, 1)]);
     // The tables that failed wait a second, then longer.
     let mut asked = |now: u64| {
@@ -135,7 +135,7 @@ fn a_master_without_pages_and_one_that_fails() {
 fn a_long_answer_is_asked_for_less_often() {
     let check = |bytes: usize, seconds: u64| {
         let body = format!(r#"{{"offsetTable":{{}},"x":"{}"}}"#, "x".repeat(bytes));
-        let mut plan = Plan::new(Duration::ZERO);
+        let mut plan = Plan::new(BrokerId(1), Duration::ZERO);
         let answer = || Command { body: body.clone().into_bytes().into(), ..Command::default() };
         plan.answered(Duration::ZERO, Table::ConsumerOffsets, Ok(answer()));
         for table in [Table::Topics, Table::Groups, Table::DelayOffsets] {
@@ -143,7 +143,7 @@ fn a_long_answer_is_asked_for_less_often() {
                 plan.answered(Duration::from_hours(1), table, Err("later".to_owned()));
             }
         }
-        assert_eq!(plan.next_due(), Duration::from_secs(seconds));
+        assert_eq!(plan.next_table_due(), Duration::from_secs(seconds));
     };
     check(0, 1);
     check(64 << 10, 2);
@@ -157,7 +157,7 @@ fn slave() -> Bench {
 
 /// Copies everything of the master that has changed.
 fn copy(master: &mut Master, slave: &mut Bench) {
-    for fetched in round(&mut Plan::new(Duration::ZERO), 0, |question| Ok(master.answer(question))) {
+    for fetched in round(&mut Plan::new(BrokerId(1), Duration::ZERO), 0, |question| Ok(master.answer(question))) {
         slave.event(Event::Fetched(fetched));
     }
 }
@@ -245,4 +245,78 @@ fn the_form_that_javas_slave_parses() {
     check(43, &[], None, &[offsets.to_owned()]);
     let delays = r#"{"dataVersion":{"counter":0,"stateVersion":0,"timestamp":0},"offsetTable":{}}"#;
     check(45, &[], None, &[delays.to_owned()]);
+}
+
+/// What a slave that watches fetches after what happened at its master.
+#[test]
+fn a_slave_that_watches_fetches_what_has_changed() {
+    let mut master = Master::new();
+    master.create(0..1);
+    let mut plan = Plan::new(BrokerId(1), Duration::ZERO);
+    let mut now = 0;
+    let mut watch = |plan: &mut Plan, master: &mut Master, change: &dyn Fn(&mut Master)| {
+        now += 1;
+        round(plan, now, |question| Ok(master.answer(question)));
+        let at = Duration::from_secs(now);
+        let question = plan.watch(at).expect("everything is here");
+        let id = master.0.send(question);
+        change(master);
+        master.0.pass(200);
+        plan.watched(at, master.0.answer(id));
+        let fetched = round(plan, now, |question| Ok(master.answer(question)));
+        let mut tables: Vec<Table> = tables(&fetched).into_iter().map(|(table, _)| table).collect();
+        tables.sort_unstable();
+        tables
+    };
+    // The first answer comes at once, because nothing is known of this master; the offsets follow a tenth of a second later.
+    assert_eq!(watch(&mut plan, &mut master, &|_| {}), []);
+    assert_eq!(watch(&mut plan, &mut master, &|master| master.create(1..2)), [Table::Topics]);
+    assert_eq!(watch(&mut plan, &mut master, &|master| master.0.commit("T0001", "g", 1)), [Table::ConsumerOffsets]);
+    assert_eq!(watch(&mut plan, &mut master, &|master| master.0.pass(10_000)), []);
+    assert_eq!(plan.next_table_due(), Duration::from_secs(61), "tables are asked for once a minute besides");
+    // A master of Java's does not know the question: back to asking.
+    let unknown = Command { code: crate::protocol::codes::response::REQUEST_CODE_NOT_SUPPORTED, ..Command::default() };
+    plan.watched(Duration::from_secs(5), Some(unknown));
+    assert_eq!(plan.next_table_due(), Duration::from_secs(6));
+    assert!(plan.watch(Duration::from_secs(64)).is_none() && plan.watch(Duration::from_secs(65)).is_some());
+}
+
+#[test]
+fn who_creates_a_topic_on_a_sync_master_waits_until_its_slave_has_it() {
+    let lines = "brokerRole = \"SYNC_MASTER\"\ntotalReplicas = 2\ninSyncReplicas = 2";
+    let mut master = Master(Bench::with(lines));
+    let create = |name: &str| {
+        crate::broker::testing::command(
+            request::UPDATE_AND_CREATE_TOPIC,
+            &crate::broker::testing::topic_fields(name),
+            "",
+        )
+    };
+    let alone = master.0.send(create("A"));
+    assert_eq!(master.0.answer(alone).map(|answer| answer.code), Some(0), "no slave is there");
+
+    let mut plan = Plan::new(BrokerId(1), Duration::ZERO);
+    round(&mut plan, 0, |question| Ok(master.answer(question)));
+    let watch = |master: &mut Master, plan: &Plan, second: u64| {
+        master.0.send(plan.watch(Duration::from_secs(second)).expect("everything is here"))
+    };
+    let told = |master: &mut Master, plan: &mut Plan, second: u64, id| {
+        plan.watched(Duration::from_secs(second), master.0.answer(id));
+        round(plan, second, |question| Ok(master.answer(question)));
+    };
+    let first = watch(&mut master, &plan, 1);
+    told(&mut master, &mut plan, 1, first);
+    let second = watch(&mut master, &plan, 2);
+    let waits = master.0.send(create("B"));
+    assert_eq!(master.0.answer(waits), None, "the slave has not copied it");
+    told(&mut master, &mut plan, 2, second);
+    assert_eq!(master.0.answer(waits), None, "nor said that it has");
+    watch(&mut master, &plan, 3);
+    assert_eq!(master.0.answer(waits).map(|answer| answer.code), Some(0));
+
+    let late = master.0.send(create("C"));
+    master.0.pass(3_000);
+    let late = shown(&master.0.answer(late).expect("after slaveTimeout"));
+    assert_eq!(late.0, 12, "{late:?}");
+    assert!(master.0.core.topics.get("C").is_some());
 }

@@ -7,6 +7,8 @@ use crate::protocol::codes::request;
 use crate::protocol::command::Command;
 use crate::protocol::ids::Millis;
 
+use super::tables::Change;
+
 impl Core {
     /// Every code that is not on the path of messages; an unknown one is refused.
     pub(super) fn dispatch_admin(
@@ -97,24 +99,15 @@ impl Core {
         }
     }
 
-    /// Answers a change of a table when the table is on disk; at once when nothing changed and nothing is being written.
+    /// Answers a change of a table when the table is as safe as a message would be.
     pub(super) fn answer_when_saved(
         &mut self,
+        now: Millis,
         file: ConfigFile,
         to: RequestId,
         response: Command,
         actions: &mut Vec<Action>,
     ) {
-        let dirty = match file {
-            ConfigFile::Topics => self.topics.is_dirty(),
-            ConfigFile::Groups => self.groups.is_dirty(),
-            ConfigFile::ConsumerOffsets => self.offsets.is_dirty(),
-            ConfigFile::DelayOffsets => self.delays.is_dirty(),
-        };
-        if dirty || self.files.is_writing(file) {
-            self.files.answer_after(file, to, response);
-        } else {
-            actions.push(Action::Reply { to, response });
-        }
+        self.answer_when_copied(now, Change::Table(file), to, response, actions);
     }
 }

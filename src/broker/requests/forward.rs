@@ -209,7 +209,7 @@ impl Core {
             }
         }
         let response = ok_json(&ResetOffsetBody { offset_table: moved });
-        self.answer_when_saved(ConfigFile::ConsumerOffsets, *to, response, actions);
+        self.answer_when_saved(now, ConfigFile::ConsumerOffsets, *to, response, actions);
     }
 }
 

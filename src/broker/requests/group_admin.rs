@@ -64,7 +64,7 @@ impl Core {
         for group in groups {
             self.groups.put(now, group);
         }
-        self.answer_when_saved(ConfigFile::Groups, to, ok(), actions);
+        self.answer_when_saved(now, ConfigFile::Groups, to, ok(), actions);
         Ok(())
     }
 
@@ -101,7 +101,7 @@ impl Core {
             self.offsets.remove_group(now, group);
         }
         self.stats.remove_group(group);
-        self.answer_when_saved(ConfigFile::Groups, to, ok(), actions);
+        self.answer_when_saved(now, ConfigFile::Groups, to, ok(), actions);
         Ok(())
     }
 
@@ -152,7 +152,7 @@ impl Core {
             readable: !self.groups.is_reading_forbidden(group, topic),
             topic: topic.to_owned(),
         });
-        self.answer_when_saved(ConfigFile::Groups, to, response, actions);
+        self.answer_when_saved(now, ConfigFile::Groups, to, response, actions);
         Ok(())
     }
 
@@ -178,7 +178,7 @@ impl Core {
                 self.offsets.clone_group(now, &topic, source, header.dest_group);
             }
         }
-        self.answer_when_saved(ConfigFile::ConsumerOffsets, to, ok(), actions);
+        self.answer_when_saved(now, ConfigFile::ConsumerOffsets, to, ok(), actions);
         Ok(())
     }
 

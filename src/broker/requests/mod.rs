@@ -23,13 +23,14 @@ pub mod send;
 pub mod send_back;
 mod slave;
 pub mod stats_admin;
+pub(super) mod tables;
 #[cfg(test)]
 mod tests;
 mod topic_admin;
 pub mod topic_attributes;
 
 use crate::protocol::body::group::SubscriptionGroupConfig;
-use crate::protocol::codes::{request, response, version};
+use crate::protocol::codes::{own, request, response, version};
 use crate::protocol::command::Command;
 use crate::protocol::ids::Millis;
 
@@ -113,6 +114,7 @@ impl Core {
             request::PULL_MESSAGE | request::LITE_PULL_MESSAGE => {
                 return self.pull(now, to, client, command, actions);
             }
+            own::WATCH_TABLES => return self.watch_tables(now, to, command, actions),
             request::CONSUMER_SEND_MSG_BACK => return self.send_back(now, to, command, actions),
             request::QUERY_MESSAGE
             | request::VIEW_MESSAGE_BY_ID

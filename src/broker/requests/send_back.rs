@@ -114,14 +114,9 @@ impl Core {
         }
         let original: Arc<str> = properties::get(&properties, key::RETRY_TOPIC).unwrap_or_default().into();
         let dead = message.reconsume_times >= send_back.tries_max || send_back.delay_level < 0;
-        if self.is_slave() {
-            let escape = self.give_back_elsewhere(send_back, &record, &message, properties, (original, dead));
-            actions.push(escape);
-            return Ok(());
-        }
         let (mut topic, mut queue, level) = if dead {
             properties::remove(&mut properties, key::DELAY_TIME_LEVEL);
-            (self.dead_letter_topic(now, &send_back.group)?, QueueId(0), 0)
+            (self.dead_letter_of(now, &send_back.group)?, QueueId(0), 0)
         } else {
             let level = send_back.level_after(message.reconsume_times);
             properties::set(&mut properties, key::DELAY_TIME_LEVEL, &level.to_string());
@@ -142,44 +137,20 @@ impl Core {
             body: record.slice_ref(message.body),
         };
         let (to, group) = (send_back.to, Arc::clone(&send_back.group));
+        if self.is_slave() {
+            actions.push(self.escape(copy, AfterEscape::SendBack { to, group, topic: original, dead }));
+            return Ok(());
+        }
         let then = AfterAppend::SendBack { to, group, topic: original, dead, goal: self.goal(true)? };
         actions.push(Action::Append { messages: Append { messages: smallvec::smallvec![copy] }, then });
         Ok(())
     }
 
-    /// A slave stores nothing: another master gets the message in the form in which a Java client sends a message back itself, when
-    /// its broker could not (`DefaultMQPushConsumerImpl.sendMessageBackAsNormalMessage`). That master delays it, or puts it
-    /// into the dead letter topic, because it was tried more often than MAX_RECONSUME_TIMES says.
-    fn give_back_elsewhere(
-        &self,
-        send_back: &SendBack,
-        record: &Bytes,
-        message: &RecordView<'_>,
-        mut properties: String,
-        (topic, dead): (Arc<str>, bool),
-    ) -> Action {
-        let tried = message.reconsume_times;
-        if dead {
-            properties::remove(&mut properties, key::DELAY_TIME_LEVEL);
-            properties::set(&mut properties, key::MAX_RECONSUME_TIMES, &tried.to_string());
-        } else {
-            properties::set(&mut properties, key::DELAY_TIME_LEVEL, &send_back.level_after(tried).to_string());
-            properties::set(&mut properties, key::MAX_RECONSUME_TIMES, &send_back.tries_max.to_string());
+    /// The dead letter topic of a group; a slave makes none, as above.
+    fn dead_letter_of(&mut self, now: Millis, group: &str) -> Result<Arc<str>, Error> {
+        if self.is_slave() {
+            return Ok(topic_name::dlq_topic(group).into());
         }
-        let copy = NewMessage {
-            topic: Arc::clone(&send_back.retry_topic),
-            queue: send_back.retry_queue,
-            flag: message.flag,
-            sys_flag: message.sys_flag,
-            born: message.born_timestamp,
-            born_host: message.born_host,
-            store_host: self.store_host(),
-            reconsume_times: tried.saturating_add(1),
-            prepared_transaction_offset: PhysicalOffset(0),
-            properties: properties.into(),
-            body: record.slice_ref(message.body),
-        };
-        let (to, group) = (send_back.to, Arc::clone(&send_back.group));
-        self.escape(copy, AfterEscape::SendBack { to, group, topic, dead })
+        self.dead_letter_topic(now, group)
     }
 }

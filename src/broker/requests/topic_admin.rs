@@ -58,7 +58,7 @@ impl Core {
         let topic = self.checked_topic(wanted)?;
         self.room_for_topics([&topic])?;
         self.topics.put(now, topic);
-        self.answer_when_saved(ConfigFile::Topics, to, ok(), actions);
+        self.answer_when_saved(now, ConfigFile::Topics, to, ok(), actions);
         Ok(())
     }
 
@@ -78,7 +78,7 @@ impl Core {
         for topic in topics {
             self.topics.put(now, topic);
         }
-        self.answer_when_saved(ConfigFile::Topics, to, ok(), actions);
+        self.answer_when_saved(now, ConfigFile::Topics, to, ok(), actions);
         Ok(())
     }
 
@@ -142,7 +142,7 @@ impl Core {
             self.topics.remove(now, &topic);
             self.forget_topic(now, topic, actions);
         }
-        self.answer_when_saved(ConfigFile::Topics, to, ok(), actions);
+        self.answer_when_saved(now, ConfigFile::Topics, to, ok(), actions);
         Ok(())
     }
 

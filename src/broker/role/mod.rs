@@ -19,7 +19,7 @@
 pub(super) mod joining;
 
 use crate::protocol::body::data_version::DataVersion;
-use crate::protocol::codes::{request, response};
+use crate::protocol::codes::{own, request, response};
 use crate::protocol::command::Command;
 use crate::protocol::headers::broker_admin::ExchangeHaInfo;
 use crate::protocol::ids::{BrokerId, Millis};
@@ -275,6 +275,7 @@ impl Core {
                 | request::GET_ALL_SUBSCRIPTIONGROUP_CONFIG
                 | request::GET_ALL_CONSUMER_OFFSET
                 | request::GET_ALL_DELAY_OFFSET
+                | own::WATCH_TABLES
         );
         let refused = matches!(
             command.code,

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::changes::Changes;
 use crate::protocol::body::data_version::DataVersion;
 use crate::protocol::ids::{Millis, PhysicalOffset, QueueId, QueueOffset};
 use crate::protocol::json;
@@ -67,7 +68,7 @@ impl Level {
 pub struct Delays {
     levels: Vec<Level>,
     version: DataVersion,
-    dirty: bool,
+    changes: Changes,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -124,10 +125,10 @@ impl Delays {
         let file: DelayFile = json::from_java(content)?;
         for (index, level) in self.levels.iter_mut().enumerate() {
             let Some(stored) = file.offset_table.get(&(index + 1).to_string()) else { continue };
-            self.dirty |= level.durable != QueueOffset(*stored);
+            self.changes.mark_if(level.durable != QueueOffset(*stored));
             (level.next, level.durable) = (QueueOffset(*stored), QueueOffset(*stored));
         }
-        self.dirty |= self.version != file.data_version;
+        self.changes.mark_if(self.version != file.data_version);
         self.version = file.data_version;
         Ok(())
     }
@@ -142,7 +143,7 @@ impl Delays {
             let stored = file.offset_table.get(&(index + 1).to_string()).copied().unwrap_or(0);
             if level.next.0 < stored {
                 (level.next, level.durable) = (QueueOffset(stored), QueueOffset(stored));
-                self.dirty = true;
+                self.changes.mark();
             }
         }
         Ok(())
@@ -185,12 +186,18 @@ impl Delays {
     /// Whether something changed since the last [`Delays::persisting`].
     #[must_use]
     pub fn is_dirty(&self) -> bool {
-        self.dirty
+        self.changes.is_dirty()
+    }
+
+    /// Changes since the start.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.count()
     }
 
     /// The content is about to be written.
     pub fn persisting(&mut self, now: Millis) -> Vec<u8> {
-        self.dirty = false;
+        self.changes.saving();
         self.version.next(now, 0);
         self.to_json()
     }
@@ -260,7 +267,7 @@ impl Delays {
         if level.delivering == 0 && level.unflushed.is_empty() && level.durable < next {
             // Units without a readable record were skipped; nothing of theirs waits for a flush.
             level.durable = next;
-            self.dirty = true;
+            self.changes.mark();
         }
     }
 
@@ -287,7 +294,7 @@ impl Delays {
                 && *end <= flushed
             {
                 level.durable = *next;
-                self.dirty = true;
+                self.changes.mark();
                 level.unflushed.pop_front();
             }
         }

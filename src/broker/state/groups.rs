@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::changes::Changes;
 use crate::protocol::body::data_version::DataVersion;
 use crate::protocol::body::group::{SubscriptionGroupConfig, SubscriptionGroupTable};
 use crate::protocol::ids::Millis;
@@ -32,7 +33,7 @@ pub struct Groups {
     /// Topics a group may not read, kept as Java keeps them: group -> topic -> bits.
     forbidden: BTreeMap<String, BTreeMap<String, i32>>,
     version: DataVersion,
-    dirty: bool,
+    changes: Changes,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -98,12 +99,18 @@ impl Groups {
     /// Whether the file has to be written.
     #[must_use]
     pub fn is_dirty(&self) -> bool {
-        self.dirty
+        self.changes.is_dirty()
+    }
+
+    /// Changes since the start.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.count()
     }
 
     /// The content is about to be written.
     pub fn persisting(&mut self) -> Vec<u8> {
-        self.dirty = false;
+        self.changes.saving();
         self.to_json()
     }
 
@@ -156,7 +163,7 @@ impl Groups {
         self.table = subscription_group_table.into_iter().map(named).collect();
         self.forbidden = forbidden_table;
         self.version = data_version;
-        self.dirty = true;
+        self.changes.mark();
         gone
     }
 
@@ -221,7 +228,7 @@ impl Groups {
 
     fn changed(&mut self, now: Millis) {
         self.version.next(now, 0);
-        self.dirty = true;
+        self.changes.mark();
     }
 }
 

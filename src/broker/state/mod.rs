@@ -7,7 +7,9 @@
 //!
 //! Must not know: requests, sockets, the store.
 
+pub mod changes;
 pub mod clients;
+pub mod copies;
 pub mod delay;
 pub mod groups;
 pub mod lineage;

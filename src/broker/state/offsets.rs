@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::changes::Changes;
 use crate::protocol::body::data_version::DataVersion;
 use crate::protocol::ids::{Millis, QueueId, QueueOffset};
 use crate::protocol::json;
@@ -42,7 +43,7 @@ pub struct ConsumerOffsets {
     masters: BTreeSet<TopicGroup>,
     version: DataVersion,
     commits_since_version: u32,
-    dirty: bool,
+    changes: Changes,
 }
 
 /// Commits between two versions (Java: `consumerOffsetUpdateVersionStep`).
@@ -85,12 +86,18 @@ impl ConsumerOffsets {
     /// Whether something changed since the last [`ConsumerOffsets::persisting`].
     #[must_use]
     pub fn is_dirty(&self) -> bool {
-        self.dirty
+        self.changes.is_dirty()
+    }
+
+    /// Changes since the start.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.count()
     }
 
     /// The content is about to be written; later changes make it dirty again.
     pub fn persisting(&mut self) -> Vec<u8> {
-        self.dirty = false;
+        self.changes.saving();
         self.to_json()
     }
 
@@ -109,16 +116,16 @@ impl ConsumerOffsets {
         }
         let before = std::mem::take(&mut self.masters);
         for key in before.into_iter().filter(|key| !committed.contains_key(key)) {
-            self.dirty |= self.committed.remove(&key).is_some();
+            self.changes.mark_if(self.committed.remove(&key).is_some());
         }
         self.masters = committed.keys().cloned().collect();
         for (key, queues) in committed {
             if self.committed.get(&key) != Some(&queues) {
                 self.committed.insert(key, queues);
-                self.dirty = true;
+                self.changes.mark();
             }
         }
-        self.dirty |= self.version != version;
+        self.changes.mark_if(self.version != version);
         self.version = version;
     }
 
@@ -249,7 +256,7 @@ impl ConsumerOffsets {
     }
 
     fn changed(&mut self, now: Millis) {
-        self.dirty = true;
+        self.changes.mark();
         self.commits_since_version += 1;
         if self.commits_since_version >= COMMITS_PER_VERSION {
             self.commits_since_version = 0;

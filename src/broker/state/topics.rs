@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::changes::Changes;
 use crate::config::{Broker, Role};
 use crate::protocol::body::data_version::DataVersion;
 use crate::protocol::body::topic::{TopicConfig, TopicConfigTable};
@@ -26,7 +27,7 @@ pub struct Topics {
     table: HashMap<Arc<str>, Arc<TopicConfig>>,
     system: Vec<Arc<str>>,
     version: DataVersion,
-    dirty: bool,
+    changes: Changes,
     announced: bool,
     /// The version is the master's; what this broker does itself does not count.
     follows: bool,
@@ -76,12 +77,18 @@ impl Topics {
     /// Whether the file has to be written.
     #[must_use]
     pub fn is_dirty(&self) -> bool {
-        self.dirty
+        self.changes.is_dirty()
+    }
+
+    /// Changes since the start.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.count()
     }
 
     /// The content is about to be written.
     pub fn persisting(&mut self) -> Vec<u8> {
-        self.dirty = false;
+        self.changes.saving();
         self.to_json()
     }
 
@@ -238,7 +245,7 @@ impl Topics {
             self.table.insert(known.unwrap_or_else(|| name.into()), Arc::new(topic));
         }
         self.version = data_version;
-        self.dirty = true;
+        self.changes.mark();
         self.announced = false;
         gone
     }
@@ -260,7 +267,7 @@ impl Topics {
         if !self.follows {
             self.version.next(now, 0);
         }
-        self.dirty = true;
+        self.changes.mark();
         self.announced = false;
     }
 }

@@ -26,6 +26,7 @@ pub(super) struct Letter {
     born: Millis,
     flag: i32,
     properties: String,
+    is_dead: bool,
     reconsume_times: i32,
     body: Bytes,
 }
@@ -34,7 +35,8 @@ impl Letter {
     /// Of a message as its broker would have stored it; `queues` are the topic's there.
     ///
     /// One for the schedule topic, which takes no sends, goes to its real topic with its delay. Any other has served its delay
-    /// already, although its properties still name it.
+    /// already, although its properties still name it. A dead one goes to the retry topic of its group, tried once too often: so the
+    /// master makes the dead letter topic as it makes its own.
     pub fn new(message: &NewMessage, own: &BrokerIdentity, queues: i32) -> Letter {
         let mut properties = String::from_utf8_lossy(&message.properties).into_owned();
         let (mut topic, mut queue) = (message.topic.to_string(), message.queue);
@@ -45,6 +47,9 @@ impl Letter {
         } else {
             LATER.iter().for_each(|name| properties::remove(&mut properties, name));
         }
+        let dead = topic.strip_prefix(topic_name::DLQ_PREFIX).map(topic_name::retry_topic);
+        let is_dead = dead.is_some();
+        topic = dead.unwrap_or(topic);
         // The answer is to say that the message is as safe as that master keeps it: the escape counts as delivered then.
         properties::remove(&mut properties, key::WAIT_STORE_MSG_OK);
         let inner_group = || format!("InnerProducerGroup_{}_{}", own.name, own.id);
@@ -59,6 +64,7 @@ impl Letter {
             born: message.born,
             flag: message.flag,
             properties,
+            is_dead,
             reconsume_times: message.reconsume_times,
             body: message.body.clone(),
         }
@@ -70,7 +76,8 @@ impl Letter {
             Command { code: request::SEND_MESSAGE_V2, body: self.body.clone().into(), ..Command::default() };
         // Whether a retry message is one too many was decided when it was given back, with the limit of the consumer that did;
         // the group's own limit may be lower and would make a dead letter of it.
-        let max_reconsume_times = topic_name::is_retry(&self.topic).then_some(self.reconsume_times);
+        let tries = self.reconsume_times.saturating_sub(i32::from(self.is_dead));
+        let max_reconsume_times = topic_name::is_retry(&self.topic).then_some(tries);
         let header = SendRequest {
             producer_group: &self.producer_group,
             topic: &self.topic,

@@ -152,6 +152,9 @@ fn a_message_is_sent_as_it_would_have_been_stored() {
     // It was given back three times, and that is not one too many.
     let again = SendRequest { topic: "%RETRY%g", max_reconsume_times: Some(3), ..sent.clone() };
     check(message("%RETRY%g", &[]), again);
+    // It was one too many.
+    let dead = SendRequest { topic: "%RETRY%g", max_reconsume_times: Some(2), ..sent.clone() };
+    check(message("%DLQ%g", &[]), dead);
     let group = SendRequest { producer_group: "p", ..properties("PGROUP\u{1}p\u{2}") };
     check(message("T", &[("PGROUP", "p")]), group);
 }

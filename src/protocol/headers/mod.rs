@@ -17,6 +17,7 @@ pub mod offset;
 pub mod pull;
 pub mod query;
 pub mod send;
+pub mod slave;
 pub mod stats_admin;
 pub mod topic_admin;
 
