@@ -104,6 +104,13 @@ impl Life {
         }
     }
 
+    /// Waits until the broker serves clients or has failed.
+    pub(super) async fn joined(&self) {
+        let mut state = self.state.clone();
+        // An error says that the life has ended.
+        let _ended = state.wait_for(|state| state.is_settled() && !state.is_joining()).await;
+    }
+
     /// Whether both are doors to one life.
     pub(super) fn is(&self, other: &Life) -> bool {
         self.state.same_channel(&other.state)

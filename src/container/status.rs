@@ -94,6 +94,12 @@ impl State {
         matches!(self, State::Serving(Serving { joining: None, .. }))
     }
 
+    /// Whether it waits for others before it serves.
+    #[must_use]
+    pub fn is_joining(&self) -> bool {
+        matches!(self, State::Serving(Serving { joining: Some(_), .. }))
+    }
+
     /// Whether the first try has ended, well or not. What a broker that joins waits for may never come, so it counts as started.
     #[must_use]
     pub fn is_settled(&self) -> bool {

@@ -21,6 +21,9 @@ use super::lifecycle::{FirstFailure, Life};
 use super::shared::Shared;
 use super::status::{BrokerStatus, State};
 
+/// How long a start waits for brokers that join their groups.
+const JOIN_PATIENCE: Duration = Duration::from_secs(5);
+
 /// The brokers of a container. Cloning is cheap; clones are the same.
 #[derive(Clone)]
 pub struct Supervisor {
@@ -54,12 +57,19 @@ impl Supervisor {
         }
     }
 
-    /// Waits until every broker has served or failed once.
+    /// Waits until every broker has served or failed once; one that joins its group counts as started after 5 s.
     pub(super) async fn settled(&self) {
         let lives: Vec<Life> = self.table().members.values().map(|member| member.life.clone()).collect();
-        for life in lives {
+        for life in &lives {
             life.settled().await;
         }
+        // Most join within moments, and a table that says so is worth the wait.
+        let joined = async {
+            for life in &lives {
+                life.joined().await;
+            }
+        };
+        let _late = tokio::time::timeout(JOIN_PATIENCE, joined).await;
     }
 
     /// Adds one broker and returns when it serves. When it does not, nothing of it is left.
