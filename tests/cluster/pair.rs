@@ -13,6 +13,8 @@ use crate::load;
 use crate::support::process::Process;
 use crate::support::{Outcome, Peer, broker_table, free_port, until};
 
+/// On a machine whose disk is nearly full the oldest messages would go, and a slave that was parted could not go on.
+const KEPT: &str = "cleanFileForciblyEnable = false\n";
 /// Never a measure of speed.
 const COPIED: Duration = Duration::from_secs(300);
 
@@ -119,7 +121,7 @@ impl Pair {
         let broker = |place: Place, port, name: &str, role: &str| {
             format!(
                 "{}{}{role}brokerIP1 = \"{ip}\"\nbrokerIP2 = \"{ip}\"\nstorePathRootDir = \"{}\"\n\
-                 flushDiskType = \"{flush}\"\nmappedFileSizeCommitLog = \"2MiB\"\ntotalReplicas = 2\n\
+                 flushDiskType = \"{flush}\"\nmappedFileSizeCommitLog = \"2MiB\"\n{KEPT}totalReplicas = 2\n\
                  inSyncReplicas = 2\nslaveTimeout = 1000\n{more}",
                 container(place),
                 broker_table("a", port),

@@ -25,7 +25,8 @@ impl Program {
         let table = |(number, port): (usize, &u16)| {
             let table = broker_table(&format!("b{number}"), *port);
             format!(
-                "{table}flushDiskType = \"{flush}\"\nmappedFileSizeCommitLog = \"2MiB\"\nmessageDelayLevel = \"1s 2s\"\n"
+                "{table}flushDiskType = \"{flush}\"\nmappedFileSizeCommitLog = \"2MiB\"\nmessageDelayLevel = \"1s 2s\"\n\
+                 cleanFileForciblyEnable = false\n"
             )
         };
         let tables: String = ports.iter().enumerate().map(table).collect();
