@@ -46,6 +46,10 @@ impl Core {
                 actions.push(Action::Reply { to, response: self.ha_status(now) });
                 Ok(())
             }
+            request::GET_TIMER_CHECK_POINT => {
+                actions.push(Action::Reply { to, response: super::timer::checkpoint(now) });
+                Ok(())
+            }
             request::EXCHANGE_BROKER_HA_INFO => {
                 let response = self.exchange_ha_info(command, actions)?;
                 actions.push(Action::Reply { to, response });
@@ -95,6 +99,7 @@ impl Core {
             request::GET_ALL_CONSUMER_OFFSET => Ok(self.all_consumer_offsets()),
             request::GET_ALL_DELAY_OFFSET => Ok(self.all_delay_offsets()),
             request::GET_ALL_MESSAGE_REQUEST_MODE => Ok(super::broker_admin::no_request_modes()),
+            request::GET_TIMER_METRICS => Ok(super::timer::metrics()),
             code => Err(Error::CodeUnknown { code }),
         }
     }

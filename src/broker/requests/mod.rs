@@ -26,6 +26,7 @@ pub mod stats_admin;
 pub(super) mod tables;
 #[cfg(test)]
 mod tests;
+mod timer;
 mod topic_admin;
 pub mod topic_attributes;
 

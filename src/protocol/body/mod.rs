@@ -1,4 +1,4 @@
-//! Bodies that are JSON (and the compressed registration), one file per subject.
+//! Bodies that are JSON (the registration compressed, the timer checkpoint as numbers), one file per subject.
 //!
 //! Read with [`json::from_java`](super::json::from_java), written with [`json::to_java`](super::json::to_java). Struct fields stand in
 //! the alphabetical order of their JSON names, which is the order fastjson writes; absent members take Java's defaults; unknown members are ignored.
@@ -15,6 +15,7 @@ pub mod register;
 pub mod route;
 pub mod static_topic;
 pub mod stats;
+pub mod timer;
 pub mod topic;
 
 use serde::{Deserialize, Serialize};

@@ -340,6 +340,16 @@ fn configuration_changes_what_it_says() {
     assert_eq!(sent_by_an_old_route.code, 0);
 }
 
+/// A Java master that is back waits for ever for a member that does not answer 60, and takes over what has no lower version.
+#[test]
+fn a_java_master_is_told_of_no_timer_messages() {
+    let mut bench = Bench::new();
+    let answer = bench.ask(GET_TIMER_CHECK_POINT, &[], "");
+    let numbers: Vec<i64> =
+        answer.body.to_bytes().chunks(8).map(|chunk| i64::from_be_bytes(chunk.try_into().unwrap())).collect();
+    assert_eq!((answer.code, numbers), (0, vec![bench.now.0, 0, 0, 0, -1, 0, 0]));
+}
+
 #[test]
 fn slaves_and_tools_get_the_tables() {
     let mut bench = Bench::new();
@@ -347,6 +357,8 @@ fn slaves_and_tools_get_the_tables() {
     assert!(body(&mut bench, GET_ALL_CONSUMER_OFFSET, &[]).contains(r#""t@g":{"0":3}"#));
     assert!(body(&mut bench, GET_ALL_DELAY_OFFSET, &[]).contains(r#""offsetTable":{}"#));
     assert_eq!(body(&mut bench, GET_ALL_MESSAGE_REQUEST_MODE, &[]), r#"{"messageRequestModeMap":{}}"#);
+    let unversioned = r#""dataVersion":{"counter":0,"stateVersion":-1,"timestamp":0}"#;
+    assert_eq!(body(&mut bench, GET_TIMER_METRICS, &[]), format!(r#"{{{unversioned},"timingCount":{{}}}}"#));
     assert!(body(&mut bench, GET_BROKER_HA_STATUS, &[]).contains(r#""master":true"#));
     let system = body(&mut bench, GET_SYSTEM_TOPIC_LIST_FROM_BROKER, &[]);
     for topic in ["TBW102", r#""b""#, r#""c""#, "rmq_sys_SYNC_BROKER_MEMBER_b"] {
