@@ -28,6 +28,7 @@ use super::group::Members;
 use super::handle::{Handle, Started};
 use super::metadata::Follower;
 use super::readers::Readers;
+use super::role::joins;
 use super::stages::Stages;
 use super::upstream::Upstream;
 
@@ -122,6 +123,8 @@ pub async fn start(
         let (upstream, client) = (links.upstream.subscribe(), links.client.clone());
         let follower = Follower::new(&config, (client, upstream), results.clone(), Arc::clone(&env.clock));
         drop(group.tasks.spawn(TaskKind::Slave, &owner, follower.run()));
+    }
+    if config.role == Role::Slave || joins(&config) {
         let following = Following {
             owner: Arc::clone(&owner),
             env: group.clone(),
@@ -197,7 +200,7 @@ pub fn open(
         now,
         progress,
     )?;
-    if config.role == Role::Slave {
+    if config.role == Role::Slave || joins(config) {
         store.follow_master();
     }
     let folder = config.store.root.join("config");
@@ -215,7 +218,7 @@ pub fn open(
 }
 
 /// Who wrote which part of the log. A master begins a new epoch with each start: what it may have lost since its followers
-/// last heard of it is told apart by that from what it writes now.
+/// last heard of it is told apart by that from what it writes now. One that joins its group does so when it has what they have.
 fn epochs(config: &Broker, disk: &dyn Disk, store: &Store) -> Result<Epochs, StartError> {
     let path = config.store.epoch_file();
     let wrong = |reason: String| StartError::Epochs { path: path.display().to_string(), reason };
@@ -236,7 +239,7 @@ fn epochs(config: &Broker, disk: &dyn Disk, store: &Store) -> Result<Epochs, Sta
     let (first, end) = store.view().log_range();
     // What is behind the end was lost with it.
     epochs.cut(end + 1);
-    if config.role != Role::Slave {
+    if config.role != Role::Slave && !joins(config) {
         if epochs.newest().is_none() && end > first {
             epochs.begin(Epoch { number: 1, start: first });
         }

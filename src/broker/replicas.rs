@@ -135,6 +135,7 @@ impl Core {
             epochs: Arc::clone(self.lineage.epochs()),
             epochs_saved: self.lineage.is_saved(),
             refused,
+            leads: self.lets_followers_in(),
         }
     }
 

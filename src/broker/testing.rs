@@ -181,6 +181,9 @@ impl Bench {
                     }
                 }
             }
+            if self.core.waits_to_lead() && self.store.lead() {
+                self.core.led(self.store.written());
+            }
             self.core.upkeep(self.now, 1, &mut actions);
             if actions.is_empty() {
                 return;
@@ -262,6 +265,7 @@ impl Bench {
                 self.written.push(file);
                 Event::Persisted { file, result }
             }
+            Action::SaveEpochs { .. } => Event::EpochsSaved { result: Ok(()) },
             Action::DeleteTopic { topic } => return self.store.delete_topic(&topic),
             Action::Clean(Cleaning::Log) => return self.store.delete_expired(),
             Action::Clean(Cleaning::Queues) => return self.store.clean_queues(),

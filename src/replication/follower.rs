@@ -224,6 +224,7 @@ mod tests {
             epochs: Arc::new(Epochs::new(epochs(list))),
             epochs_saved: true,
             refused: 0,
+            leads: true,
         }
     }
 

@@ -105,8 +105,15 @@ impl Leading {
             tokio::select! {
                 () = &mut cancelled => return,
                 () = self.broker.closed() => return,
-                Some(call) = calls.recv() => self.take(None, |leading| leading.serve_local(call)),
+                Some(call) = calls.recv() => match self.log.borrow().leads {
+                    true => self.take(None, |leading| leading.serve_local(call)),
+                    false => drop(call),
+                },
                 accepted = listener.accept() => match accepted {
+                    Ok((stream, remote)) if !self.log.borrow().leads => {
+                        tracing::debug!(broker = %self.owner, %remote, "a follower comes too early");
+                        drop(stream);
+                    }
                     Ok((stream, remote)) => self.take(Some(remote), |leading| leading.serve_tcp(stream, remote)),
                     Err(error) => {
                         tracing::warn!(broker = %self.owner, %error, "cannot accept a slave");

@@ -46,6 +46,8 @@ pub struct LogState {
     pub epochs_saved: bool,
     /// Frames of a leader that could not be appended so far.
     pub refused: u64,
+    /// Whether followers are let in: not by a leader that still looks for what only they have.
+    pub leads: bool,
 }
 
 /// Why a link is closed.
@@ -273,6 +275,7 @@ mod tests {
             epochs: Arc::new(Epochs::new([epoch(1, 0), epoch(3, 2_150)])),
             epochs_saved: true,
             refused: 0,
+            leads: true,
         }
     }
 

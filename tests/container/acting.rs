@@ -7,8 +7,10 @@ use mqcontainer::protocol::body::lock::{LockRequest, LockResponse};
 use mqcontainer::protocol::body::route::TopicRouteData;
 use mqcontainer::protocol::codes::request;
 use mqcontainer::protocol::command::Command;
+use mqcontainer::protocol::headers::send::SendResponse;
 use mqcontainer::protocol::ids::QueueOffset;
 use mqcontainer::protocol::json;
+use mqcontainer::protocol::message_id;
 
 use crate::fleet::{Fleet, SIZE, Settings, commit, name, offset_of};
 use crate::support::{Outcome, send_command, until};
@@ -168,6 +170,42 @@ async fn locked(fleet: &Fleet) -> Outcome<usize> {
     let lock = Command { code: request::LOCK_BATCH_MQ, body: json::to_java(&ask).into(), ..Command::default() };
     let answer = fleet.peer.call(&fleet.broker(0, 0), lock).await?;
     Ok(json::from_java::<LockResponse>(&answer.body.to_bytes())?.locked.len())
+}
+
+/// ASYNC_FLUSH: what two replicas have acknowledged survives the power failure of the master alone. The power failure is a log that
+/// ends in zeros, as a file system leaves it, and a process that has not said goodbye.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_master_has_lost_it_fetches_from_its_slaves() -> Outcome<()> {
+    let mut fleet = Fleet::start(AUTO).await?;
+    fleet.create_topic("T").await?;
+    fleet.until_in_sync(0, 2).await;
+    let master = fleet.broker(0, 0);
+    let mut places = Vec::new();
+    for number in 0..20 {
+        let answer = fleet.peer.call(&master, send_command("T", None, Bytes::from(number.to_string()))).await?;
+        let (_, place) = message_id::decode(SendResponse::decode(&answer.ext)?.msg_id).ok_or("no message id")?;
+        places.push(place.0);
+    }
+    fleet.until_in_sync(0, 2).await;
+    fleet.take_away(0).await?;
+    let store = fleet.store(0, 0);
+    std::fs::write(store.join("abort"), "")?;
+    // It says what was synced, which in this story nothing was.
+    std::fs::remove_file(store.join("checkpoint"))?;
+    let log = std::fs::read_dir(store.join("commitlog"))?.next().ok_or("no log")??.path();
+    let mut bytes = std::fs::read(&log)?;
+    bytes[usize::try_from(places[12])? + 20..].fill(0);
+    std::fs::write(&log, bytes)?;
+
+    fleet.bring_back(0).await?;
+    fleet.until_members(0, SIZE).await;
+    let all: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+    for id in 0..SIZE {
+        assert_eq!(fleet.peer.pull_all(&fleet.broker(0, id), "T", 20).await?, all, "broker {id}");
+    }
+    assert_eq!(fleet.peer.send(&master, "T", "20").await?, QueueOffset(20));
+    fleet.until_in_sync(0, 2).await;
+    fleet.stop().await
 }
 
 /// `RebalanceLockOnSlaveIT` and `SendMultipleReplicasIT`.

@@ -8,7 +8,7 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mqcontainer::protocol::body::route::BrokerMemberGroupBody;
 use mqcontainer::protocol::codes::{request, response};
@@ -180,6 +180,11 @@ impl Fleet {
         let is_it =
             |line: &&str| line.starts_with("mqcontainer_acting{") && line.contains(&node) && line.contains(&broker);
         Ok(page.lines().find(is_it).ok_or("no such slave")?.ends_with(" 1"))
+    }
+
+    /// The store of a broker whose container was taken away.
+    pub fn store(&self, group: usize, id: usize) -> PathBuf {
+        self.stopped[&((group + id) % SIZE)].path().join(format!("{}-{id}", name(group)))
     }
 
     pub async fn stop(mut self) -> Outcome<()> {

@@ -301,6 +301,7 @@ impl Actor {
         self.follow(now, actions);
         self.carry_out(now, actions);
         let day = self.day(now);
+        self.lead();
         self.parts.core.upkeep(now, day, actions);
         self.carry_out(now, actions);
         self.follow(now, actions);

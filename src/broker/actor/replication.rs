@@ -41,9 +41,23 @@ impl Actor {
 
     /// The store does it in a job; `Event::CutBack` ends it.
     fn cut_back(&mut self, to: PhysicalOffset) {
+        if !self.parts.core.may_be_cut() {
+            tracing::warn!(broker = %self.parts.owner, %to, "a master does not give up what it has");
+            self.refused += 1;
+            return;
+        }
         if let Err(error) = self.parts.store.cut_back(to) {
             tracing::warn!(broker = %self.parts.owner, %to, %error, "the log was not cut back");
             self.refused += 1;
+        }
+    }
+
+    /// A master that has joined begins to assign numbers, when those of all records are known.
+    pub(super) fn lead(&mut self) {
+        if self.parts.core.waits_to_lead() && self.parts.store.lead() {
+            let end = self.parts.store.written();
+            tracing::info!(broker = %self.parts.owner, %end, "leads");
+            self.parts.core.led(end);
         }
     }
 

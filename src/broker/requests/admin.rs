@@ -96,6 +96,7 @@ impl Core {
             request::VIEW_BROKER_STATS_DATA => self.broker_stats(command),
             request::QUERY_CORRECTION_OFFSET => self.correction_offsets(command),
             request::GET_BROKER_CONFIG => Ok(self.show_config()),
+            request::GET_BROKER_EPOCH_CACHE => Ok(self.epoch_cache()),
             request::GET_ALL_CONSUMER_OFFSET => Ok(self.all_consumer_offsets()),
             request::GET_ALL_DELAY_OFFSET => Ok(self.all_delay_offsets()),
             request::GET_ALL_MESSAGE_REQUEST_MODE => Ok(super::broker_admin::no_request_modes()),

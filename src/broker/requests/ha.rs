@@ -1,4 +1,5 @@
-//! EXCHANGE_BROKER_HA_INFO (906), GET_BROKER_HA_STATUS (907), RESET_MASTER_FLUSH_OFFSET (908) (Java: `AdminBrokerProcessor`).
+//! EXCHANGE_BROKER_HA_INFO (906), GET_BROKER_HA_STATUS (907), RESET_MASTER_FLUSH_OFFSET (908), GET_BROKER_EPOCH_CACHE (1007)
+//! (Java: `AdminBrokerProcessor`).
 
 use std::net::SocketAddr;
 
@@ -6,9 +7,11 @@ use crate::broker::action::Action;
 use crate::broker::core::Core;
 use crate::broker::error::Error;
 use crate::config::Role;
+use crate::protocol::body::epochs::{EpochEntry, EpochEntryCache};
 use crate::protocol::body::stats::{HaClientRuntimeInfo, HaConnectionRuntimeInfo, HaRuntimeInfo};
 use crate::protocol::command::Command;
-use crate::protocol::headers::broker_admin::{ExchangeHaInfo, ResetMasterFlushOffsetRequest};
+use crate::protocol::ha::Epoch;
+use crate::protocol::headers::broker_admin::{EpochCacheResponse, ExchangeHaInfo, ResetMasterFlushOffsetRequest};
 use crate::protocol::ids::{Millis, PhysicalOffset};
 
 use super::{ok, ok_json};
@@ -28,7 +31,7 @@ impl Core {
     /// Where this master is.
     pub(in crate::broker) fn encode_ha_info(&self, command: &mut Command) {
         let addresses = self.config.addresses;
-        let ha = SocketAddr::new(addresses.ha, self.config.ports.ha).to_string();
+        let ha = self.ha_address();
         let address = SocketAddr::new(addresses.client, self.config.ports.main).to_string();
         ExchangeHaInfo {
             master_ha_address: Some(&ha),
@@ -36,6 +39,33 @@ impl Core {
             master_address: Some(&address),
         }
         .encode(&mut command.ext);
+    }
+
+    /// Whose bytes are in the log, and where it can be fetched. Java answers only when a controller chooses its masters.
+    pub(super) fn epoch_cache(&self) -> Command {
+        let (_, end) = self.view.log_range();
+        let epochs = self.lineage.epochs().list();
+        let ends = epochs.iter().skip(1).map(|next| next.start.0).chain([i64::MAX]);
+        let entry = |(epoch, end_offset): (&Epoch, i64)| EpochEntry {
+            end_offset,
+            epoch: epoch.number,
+            start_offset: epoch.start.0,
+        };
+        let mut answer = ok_json(&EpochEntryCache {
+            broker_id: self.config.identity.id.0,
+            broker_name: self.config.identity.name.clone(),
+            cluster_name: self.config.identity.cluster.clone(),
+            epoch_list: epochs.iter().zip(ends).map(entry).collect(),
+            max_offset: end.0,
+        });
+        let ha = self.ha_address();
+        EpochCacheResponse { ha_server_address: Some(&ha) }.encode(&mut answer.ext);
+        answer
+    }
+
+    /// Where others fetch the log.
+    fn ha_address(&self) -> String {
+        SocketAddr::new(self.config.addresses.ha, self.config.ports.ha).to_string()
     }
 
     /// Sets what a slave shows as its master's flushed end; a master has none and takes the request without effect, as in Java.

@@ -14,15 +14,20 @@
 //! another master (`Action::Escape`). Who acts is no vote: each slave looks at the members its NameServers name, so for a moment there
 //! may be two, which costs messages that come twice and loses none.
 //!
-//! Invariants: a broker that has left joining does not go back; a master never acts; a joining broker delivers nothing.
+//! Invariants: a broker that has left joining does not go back; a master never acts; a joining broker delivers nothing; a master that
+//! joins lets no follower in, and begins no epoch, before it has what its followers have.
 
 pub(super) mod joining;
 
 use crate::protocol::body::data_version::DataVersion;
+use crate::protocol::body::epochs::{EpochEntry, EpochEntryCache};
 use crate::protocol::codes::{own, request, response};
 use crate::protocol::command::Command;
-use crate::protocol::headers::broker_admin::ExchangeHaInfo;
-use crate::protocol::ids::{BrokerId, Millis};
+use crate::protocol::ha::Epoch;
+use crate::protocol::headers::broker_admin::{EpochCacheResponse, ExchangeHaInfo};
+use crate::protocol::ids::{BrokerId, Millis, PhysicalOffset};
+use crate::protocol::json;
+use crate::replication::epochs::Epochs;
 use crate::replication::progress::Replica;
 
 use super::action::{Action, AfterCall};
@@ -36,6 +41,12 @@ use joining::{Joining, Question, Step};
 /// Another member has this long to answer (Java: 3 s for 906, 43 and 45).
 const ANSWER_MILLIS: u64 = 3_000;
 
+/// Whether a broker of this configuration takes part only after it has joined (Java: `BrokerController` isolates it then).
+#[must_use]
+pub fn joins(config: &crate::config::Broker) -> bool {
+    config.group.acting_master && !config.group.skip_pre_online && config.replication.total > 1
+}
+
 /// What a broker knows of its group and of its own part.
 #[derive(Debug, Default)]
 pub struct Part {
@@ -43,6 +54,8 @@ pub struct Part {
     /// When joining goes on by itself.
     next_step: Option<Millis>,
     members: Option<Members>,
+    /// A master that joins has begun its epoch.
+    has_epoch: bool,
     acting: bool,
     presence: Option<Presence>,
 }
@@ -50,8 +63,7 @@ pub struct Part {
 impl Part {
     /// Of a broker that has just started.
     pub(super) fn new(config: &crate::config::Broker) -> Part {
-        let joins = config.group.acting_master && !config.group.skip_pre_online && config.replication.total > 1;
-        Part { joining: joins.then(|| Joining::new(config.identity.id)), ..Part::default() }
+        Part { joining: joins(config).then(|| Joining::new(config.identity.id)), ..Part::default() }
     }
 
     /// Whether it takes part only after what [`joining`] does.
@@ -150,9 +162,36 @@ impl Core {
         });
     }
 
+    /// Whether the log is to become this broker's own as soon as it can.
+    #[must_use]
+    pub fn waits_to_lead(&self) -> bool {
+        !self.part.has_epoch && self.part.joining.as_ref().is_some_and(Joining::is_about_to_lead)
+    }
+
+    /// The log takes messages from here on: a new epoch begins.
+    pub fn led(&mut self, end: PhysicalOffset) {
+        self.part.has_epoch = true;
+        self.lineage.lead(end);
+    }
+
+    /// Whether followers may have the log.
+    pub(super) fn lets_followers_in(&self) -> bool {
+        self.is_slave() || self.part.joining.as_ref().is_none_or(Joining::is_leading)
+    }
+
+    /// Whether the log may lose its end to agree with another one: a master fetches what it lacks and gives nothing up.
+    #[must_use]
+    pub fn may_be_cut(&self) -> bool {
+        self.is_slave()
+    }
+
     /// Goes on with joining.
     pub(super) fn join(&mut self, now: Millis, actions: &mut Vec<Action>) {
         let Some(joining) = &mut self.part.joining else { return };
+        if joining.is_about_to_lead() && self.part.has_epoch && self.lineage.is_saved() {
+            joining.leads();
+        }
+        let end = self.view.log_range().1;
         let (is_slave, following) = (self.config.identity.id != BrokerId::MASTER, self.replicas.following.is_some());
         let progress = &self.replicas.progress;
         let linked = |member: BrokerId, address: &str| match is_slave {
@@ -163,7 +202,7 @@ impl Core {
                 Replica::Host(host) => address.rsplit_once(':').is_some_and(|(at, _)| at == host.to_string()),
             }),
         };
-        let presence = match joining.step(now, self.part.members.as_ref(), linked) {
+        let presence = match joining.step(now, self.part.members.as_ref(), end, linked) {
             Step::Ask { member, address, question } => {
                 self.part.next_step = None;
                 let waits_for = format!("an answer of broker {member} at {address}");
@@ -174,6 +213,11 @@ impl Core {
             Step::Wait { until, waits_for } => {
                 self.part.next_step = until;
                 Presence::Joining { waits_for }
+            }
+            Step::Lead => {
+                self.part.next_step = None;
+                actions.push(Action::Follow(Upstream::default()));
+                Presence::Joining { waits_for: "its epoch on disk".to_owned() }
             }
             Step::Online => {
                 self.part.joining = None;
@@ -199,6 +243,7 @@ impl Core {
 
     fn question(&self, question: Question) -> Command {
         let code = match question {
+            Question::Log => request::GET_BROKER_EPOCH_CACHE,
             Question::Exchange => request::EXCHANGE_BROKER_HA_INFO,
             Question::DelayOffsets => request::GET_ALL_DELAY_OFFSET,
             Question::ConsumerOffsets => request::GET_ALL_CONSUMER_OFFSET,
@@ -220,6 +265,8 @@ impl Core {
     ) {
         let answer = answer.and_then(|answer| match answer.code {
             response::SUCCESS => Ok(answer),
+            // A Java slave whose master no controller chooses has nothing to say of its log.
+            _ if question == Question::Log => Ok(Command::default()),
             code => Err(format!("code {code}: {}", answer.remark.as_deref().unwrap_or("no remark"))),
         });
         let taken = answer.and_then(|answer| self.take_answer(now, question, &answer, actions));
@@ -234,18 +281,17 @@ impl Core {
         question: Question,
         answer: &Command,
         actions: &mut Vec<Action>,
-    ) -> Result<(), String> {
+    ) -> Result<Option<PhysicalOffset>, String> {
         match question {
+            Question::Log => return self.longer_log(answer, actions),
             Question::Exchange if self.is_slave() => {
                 let info = ExchangeHaInfo::decode(&answer.ext).map_err(|error| error.to_string())?;
                 self.follow_master(&info, actions);
-                Ok(())
             }
-            Question::Exchange => Ok(()),
+            Question::Exchange => {}
             Question::DelayOffsets => {
                 self.delays.raise(&answer.body.to_bytes()).map_err(|error| error.to_string())?;
                 self.resume_delays(now);
-                Ok(())
             }
             Question::ConsumerOffsets => {
                 let offsets = ConsumerOffsets::from_json(&answer.body.to_bytes()).map_err(|error| error.to_string())?;
@@ -253,9 +299,39 @@ impl Core {
                 let version: DataVersion = *offsets.version();
                 let raised = self.offsets.raise(now, offsets, |topic| topics.get(topic).is_some());
                 tracing::info!(broker = %self.config.identity, raised, ?version, "took consumer offsets of a slave over");
-                Ok(())
             }
         }
+        Ok(None)
+    }
+
+    /// A member has said whose bytes are in its log. When they are those of this one and more, this one follows it to there.
+    fn longer_log(&self, answer: &Command, actions: &mut Vec<Action>) -> Result<Option<PhysicalOffset>, String> {
+        let Some(ha_address) = EpochCacheResponse::decode(&answer.ext).ok().and_then(|header| header.ha_server_address)
+        else {
+            return Ok(None);
+        };
+        let cache: EpochEntryCache = json::from_java(&answer.body.to_bytes()).map_err(|error| error.to_string())?;
+        let epoch = |entry: &EpochEntry| Epoch { number: entry.epoch, start: PhysicalOffset(entry.start_offset) };
+        let theirs = Epochs::new(cache.epoch_list.iter().map(epoch));
+        let (own, end, other) = (self.lineage.epochs(), self.view.log_range().1, PhysicalOffset(cache.max_offset));
+        let newest = |epochs: &Epochs| epochs.newest().map_or(0, |epoch| epoch.number);
+        if (newest(&theirs), other) <= (newest(own), end) {
+            return Ok(None);
+        }
+        let agreement = match end.0 == 0 || own.list().is_empty() {
+            true => Some(end),
+            false => own.agreement(end, &theirs, other),
+        };
+        if agreement != Some(end) || other <= end {
+            tracing::warn!(broker = %self.config.identity, member = cache.broker_id, %end, %other,
+                "a slave has other bytes than this master: it will be cut back");
+            return Ok(None);
+        }
+        tracing::warn!(broker = %self.config.identity, member = cache.broker_id, %end, %other,
+            "a slave has more of the log than this master, which fetches it");
+        let upstream = Upstream { address: None, ha_address: Some(ha_address.to_owned()), door: None };
+        actions.push(Action::Follow(upstream));
+        Ok(Some(other))
     }
 
     /// The master has said where it is; a member that named nothing has no place to follow.

@@ -8,8 +8,10 @@ use crate::broker::group::{Members, Presence};
 use crate::broker::testing::{Bench, START, client, command, shown};
 use crate::protocol::codes::request::*;
 use crate::protocol::command::Command;
+use crate::protocol::ha::Epoch;
 use crate::protocol::ids::{BrokerId, Millis, PhysicalOffset, QueueId, QueueOffset};
 use crate::replication::Incoming;
+use crate::replication::epochs::Epochs;
 use crate::replication::progress::{Replica, Session, SessionId};
 use crate::store::NewMessage;
 
@@ -145,11 +147,14 @@ fn a_master_joins_with_what_its_slave_has_done_meanwhile() {
     assert_eq!(refused, [14; 4]);
 
     named(&mut bench, &[0, 1]);
-    assert_eq!(wants(&mut bench), ["906 of 10.0.0.1:10911"]);
+    assert_eq!(wants(&mut bench), ["1007 of 10.0.0.1:10911"]);
     let answered = |bench: &mut Bench, question, body: &str| {
         let answer = Command { body: body.to_owned().into_bytes().into(), ..Command::default() };
         bench.event(Event::Called { then: AfterCall::Joining { question }, answer: Ok(answer) });
     };
+    // A Java slave has nothing to say of its log.
+    answered(&mut bench, super::Question::Log, "");
+    assert_eq!(wants(&mut bench), ["follow None None", "906 of 10.0.0.1:10911"]);
     answered(&mut bench, super::Question::Exchange, "");
     assert_eq!(wants(&mut bench), [""; 0]);
     let about = Session {
@@ -173,6 +178,39 @@ fn a_master_joins_with_what_its_slave_has_done_meanwhile() {
     assert_eq!(bench.core.view.queue_range("t", QueueId(3)).max, QueueOffset(1));
     assert_eq!(bench.core.delays.progress().take(2).collect::<Vec<_>>(), [(1, QueueOffset(2)), (2, QueueOffset(0))]);
     assert_eq!(bench.ask(GET_ALL_CONSUMER_OFFSET, &[], "").code, 0);
+}
+
+#[test]
+fn a_master_fetches_what_only_its_slave_has() {
+    let check = |slave: &str, expected: &[&str]| {
+        let mut bench = Bench::with(&format!("brokerRole = \"SYNC_MASTER\"\n{GROUP}"));
+        let adopted = Epochs::new([Epoch { number: 3, start: PhysicalOffset(0) }]);
+        bench.event(Event::Replication(Incoming::Adopt { epochs: adopted }));
+        let copy = message(&bench, "t", "KEYS\u{1}k\u{2}".to_owned());
+        bench.copied(copy);
+        named(&mut bench, &[0, 1]);
+        assert_eq!(wants(&mut bench), ["1007 of 10.0.0.1:10911"]);
+        let end = bench.core.view.log_range().1;
+        let body = slave.replace("MORE", &(end.0 + 50).to_string()).replace("SAME", &end.0.to_string());
+        let mut answer = Command { body: body.into_bytes().into(), ..Command::default() };
+        answer.ext.set("haServerAddr", "10.0.0.1:10912");
+        bench.event(Event::Called { then: AfterCall::Joining { question: super::Question::Log }, answer: Ok(answer) });
+        assert_eq!(wants(&mut bench), expected);
+        bench
+    };
+    let leads = ["follow None None", "906 of 10.0.0.1:10911"];
+    let bench = check(r#"{"epochList":[{"epoch":3,"startOffset":0}],"maxOffset":SAME}"#, &leads);
+    assert_eq!(bench.core.lineage.epochs().newest().map(|epoch| epoch.number), Some(4));
+    // Another history: nothing can be fetched without giving something up.
+    check(r#"{"epochList":[{"epoch":3,"startOffset":0},{"epoch":4,"startOffset":7}],"maxOffset":MORE}"#, &leads);
+    let fetch = [r#"follow None Some("10.0.0.1:10912")"#];
+    let mut bench = check(r#"{"epochList":[{"epoch":3,"startOffset":0}],"maxOffset":MORE}"#, &fetch);
+    let nobody_comes_in = |bench: &Bench| !bench.core.lets_followers_in() && !bench.core.may_be_cut();
+    assert!(nobody_comes_in(&bench));
+    let copy = message(&bench, "t", "KEYS\u{1}k\u{2}".to_owned());
+    bench.copied(copy);
+    assert_eq!(wants(&mut bench), leads);
+    assert!(bench.core.lets_followers_in());
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::protocol::ha::Epoch;
 use crate::protocol::ids::{Millis, PhysicalOffset};
 use crate::replication::epochs::Epochs;
 
@@ -38,6 +39,14 @@ impl Lineage {
     /// The log will be a copy of one with these epochs; a Java leader names none. Its bytes may come when this is on disk.
     pub fn adopt(&mut self, epochs: Epochs) {
         self.epochs = Arc::new(epochs);
+    }
+
+    /// From its end on the log is this broker's own: a new epoch begins. What stood behind the end was never here.
+    pub fn lead(&mut self, end: PhysicalOffset) {
+        let epochs = Arc::make_mut(&mut self.epochs);
+        epochs.cut(end + 1);
+        let number = epochs.newest().map_or(1, |newest| newest.number + 1);
+        epochs.begin(Epoch { number, start: end });
     }
 
     /// Whether bytes of this epoch belong here; 0 stands for a Java leader, who does not say.
@@ -88,7 +97,6 @@ impl Lineage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::ha::Epoch;
 
     fn epochs(list: &[(i32, i64)]) -> Epochs {
         Epochs::new(list.iter().map(|&(number, start)| Epoch { number, start: PhysicalOffset(start) }))

@@ -7,6 +7,7 @@ pub mod assignment;
 pub mod connection;
 pub mod consume_queue;
 pub mod data_version;
+pub mod epochs;
 pub mod group;
 pub mod heartbeat;
 pub mod lock;

@@ -1,4 +1,4 @@
-//! The broker itself and its peers: 26, 905, 906, 908.
+//! The broker itself and its peers: 26, 905, 906, 908, 1007.
 
 use super::header;
 use crate::protocol::ids::{BrokerId, PhysicalOffset};
@@ -36,6 +36,14 @@ header! {
         master_flush_offset: Option<PhysicalOffset> => "masterFlushOffset",
         /// Address of the master.
         master_address: Option<&'a str> => "masterAddress",
+    }
+}
+
+header! {
+    /// Answer to 1007 GET_BROKER_EPOCH_CACHE, of ours alone: Java's has no header.
+    EpochCacheResponse<'a> = "GetBrokerEpochCacheResponseHeader" {
+        /// Where the log can be fetched.
+        ha_server_address: Option<&'a str> => "haServerAddr",
     }
 }
 
