@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::joining::Question;
 use crate::broker::action::{Action, AfterCall, AfterEscape};
 use crate::broker::event::Event;
 use crate::broker::group::{Members, Presence};
@@ -107,7 +108,7 @@ fn an_acting_slave_has_due_messages_stored_elsewhere() {
     // The master was there when it joined, so it asked where its log is.
     assert_eq!(wants(&mut bench), ["906 of 10.0.0.0:10911"]);
     bench.event(Event::Called {
-        then: AfterCall::Joining { question: super::Question::Exchange },
+        then: AfterCall::Joining { question: Question::Exchange },
         answer: Ok(Command::default()),
     });
     assert_eq!(wants(&mut bench), ["online"]);
@@ -153,9 +154,9 @@ fn a_master_joins_with_what_its_slave_has_done_meanwhile() {
         bench.event(Event::Called { then: AfterCall::Joining { question }, answer: Ok(answer) });
     };
     // A Java slave has nothing to say of its log.
-    answered(&mut bench, super::Question::Log, "");
+    answered(&mut bench, Question::Log, "");
     assert_eq!(wants(&mut bench), ["follow None None", "906 of 10.0.0.1:10911"]);
-    answered(&mut bench, super::Question::Exchange, "");
+    answered(&mut bench, Question::Exchange, "");
     assert_eq!(wants(&mut bench), [""; 0]);
     let about = Session {
         replica: Replica::Broker(BrokerId(1)),
@@ -166,9 +167,9 @@ fn a_master_joins_with_what_its_slave_has_done_meanwhile() {
     };
     bench.event(Event::Replication(Incoming::Opened { session: SessionId(1), about, traffic: Arc::default() }));
     assert_eq!(wants(&mut bench), ["45 of 10.0.0.1:10911"]);
-    answered(&mut bench, super::Question::DelayOffsets, r#"{"offsetTable":{1:1,2:99}}"#);
+    answered(&mut bench, Question::DelayOffsets, r#"{"offsetTable":{1:1,2:99}}"#);
     assert_eq!(wants(&mut bench), ["43 of 10.0.0.1:10911"]);
-    answered(&mut bench, super::Question::ConsumerOffsets, r#"{"offsetTable":{"t@g":{0:6,1:6},"gone@g":{0:9}}}"#);
+    answered(&mut bench, Question::ConsumerOffsets, r#"{"offsetTable":{"t@g":{0:6,1:6},"gone@g":{0:9}}}"#);
     assert_eq!(wants(&mut bench), ["online"]);
     let offset =
         |bench: &Bench, topic, queue| bench.core.offsets.get(topic, "g", QueueId(queue)).map(|offset| offset.0);
@@ -194,7 +195,7 @@ fn a_master_fetches_what_only_its_slave_has() {
         let body = slave.replace("MORE", &(end.0 + 50).to_string()).replace("SAME", &end.0.to_string());
         let mut answer = Command { body: body.into_bytes().into(), ..Command::default() };
         answer.ext.set("haServerAddr", "10.0.0.1:10912");
-        bench.event(Event::Called { then: AfterCall::Joining { question: super::Question::Log }, answer: Ok(answer) });
+        bench.event(Event::Called { then: AfterCall::Joining { question: Question::Log }, answer: Ok(answer) });
         assert_eq!(wants(&mut bench), expected);
         bench
     };
