@@ -208,6 +208,35 @@ async fn what_a_master_has_lost_it_fetches_from_its_slaves() -> Outcome<()> {
     fleet.stop().await
 }
 
+/// `AddAndRemoveBrokerIT` and `SlaveBrokerIT`: one slave is removed by 903 and added again by 902.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slave_is_removed_and_added_again() -> Outcome<()> {
+    let fleet = Fleet::start(AUTO).await?;
+    fleet.create_topic("T").await?;
+    fleet.until_in_sync(0, 2).await;
+    let admin = &fleet.container(1).admin;
+    let conf = fleet.conf(0, 1)?;
+    let mut remove = Command { code: request::REMOVE_BROKER, ..Command::default() };
+    for (key, value) in [("brokerName", "g0"), ("brokerClusterName", "DefaultCluster"), ("brokerId", "1")] {
+        remove.ext.set(key, value);
+    }
+    fleet.peer.call(admin, remove.clone()).await?;
+    assert_eq!(fleet.peer.ask(admin, remove).await?.code, 211);
+    fleet.until_members(0, 2).await;
+    until("one link is left", || async {
+        fleet.peer.ha_status(&fleet.broker(0, 0)).await.is_ok_and(|status| status.ha_connection_info.len() == 1)
+    })
+    .await;
+    fleet.peer.send(&fleet.broker(0, 0), "T", "with one slave").await?;
+
+    let added = fleet.peer.add_broker(admin, &conf).await?;
+    assert_eq!((added.code, added.remark), (0, None));
+    fleet.until_members(0, SIZE).await;
+    fleet.until_in_sync(0, 2).await;
+    assert_eq!(fleet.peer.pull_all(&fleet.broker(0, 1), "T", 1).await?, ["with one slave"]);
+    fleet.stop().await
+}
+
 /// `RebalanceLockOnSlaveIT` and `SendMultipleReplicasIT`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn locks_and_sends_with_fewer_replicas() -> Outcome<()> {

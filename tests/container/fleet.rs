@@ -95,6 +95,20 @@ impl Fleet {
         format!("{head}[defaults]{rest}").replacen("[container]", &names, 1)
     }
 
+    /// The configuration of a broker as a file of Java's.
+    pub fn conf(&self, group: usize, id: usize) -> Outcome<PathBuf> {
+        let container = (group + id) % SIZE;
+        let head = format!("brokerName = \"{}\"\n", name(group));
+        let of = |table: &&str| table.trim_start().starts_with(&head);
+        let table = self.texts[container].split("[[broker]]").find(of).ok_or("no such broker")?;
+        let file = self.container(container).file(&format!("{}-{id}.conf", name(group)));
+        std::fs::write(
+            &file,
+            format!("brokerIP1 = 127.0.0.1\nmappedFileSizeCommitLog = 16777216\n{}", table.replace('"', "")),
+        )?;
+        Ok(file)
+    }
+
     /// A container that is not there starts, with the stores it had.
     pub async fn bring_back(&mut self, container: usize) -> Outcome<()> {
         let folder = self.stopped.remove(&container).ok_or("it is there")?;
