@@ -103,6 +103,7 @@ fn sample(arguments: &Arguments, kind: Kind, round: usize, java: Option<&str>) -
     let plan = Plan {
         kind,
         brokers: arguments.brokers,
+        group: false,
         server: arguments.server.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_mqcontainer").into()),
         java: java.map(str::to_owned),
         sync_flush: false,

@@ -26,6 +26,8 @@ pub enum Kind {
     Processes,
     /// All in Java's BrokerContainer.
     JavaContainer,
+    /// Each in a BrokerContainer of Java's.
+    JavaContainers,
     /// The program that does the least work (benches/floor), always one broker.
     Floor,
 }
@@ -36,8 +38,14 @@ impl Kind {
             Kind::OneContainer => "one container",
             Kind::Processes => "a process each",
             Kind::JavaContainer => "Java's container",
+            Kind::JavaContainers => "Java's, one each",
             Kind::Floor => "the floor",
         }
+    }
+
+    /// Java's, which is slow until its code is compiled.
+    pub fn is_java(self) -> bool {
+        matches!(self, Kind::JavaContainer | Kind::JavaContainers)
     }
 }
 
@@ -46,9 +54,11 @@ impl Kind {
 pub struct Plan {
     pub kind: Kind,
     pub brokers: usize,
+    /// Whether they are replicas of one name, with ids from 0 on, instead of masters of their own.
+    pub group: bool,
     /// Our server.
     pub server: PathBuf,
-    /// The class path of Java's, for [`Kind::JavaContainer`].
+    /// The class path of Java's, for those kinds.
     pub java: Option<String>,
     /// Whether a send is answered after its bytes are synced.
     pub sync_flush: bool,
@@ -97,14 +107,14 @@ impl Deployment {
         let port = free_port();
         let namesrv = format!("127.0.0.1:{port}");
         let mut namesrv_process = match plan.kind {
-            Kind::JavaContainer => Some(starter.java_namesrv(port)),
+            Kind::JavaContainer | Kind::JavaContainers => Some(starter.java_namesrv(port)),
             Kind::OneContainer | Kind::Processes => Some(starter.namesrv(port)),
             Kind::Floor => None,
         };
         if let Some(process) = &mut namesrv_process {
             await_brokers(&namesrv, |_| true, std::slice::from_mut(process));
         }
-        let conf = |index| starter.conf(&format!("broker-{index}"), &namesrv, &lines(index));
+        let conf = |index| starter.conf(index, &namesrv, &lines(index));
         let confs = (0..plan.brokers).map(conf).collect();
         let brokers = plan.brokers;
         let (kind, ready, servers) = (plan.kind, Duration::ZERO, Vec::new());
@@ -119,19 +129,18 @@ impl Deployment {
         if self.kind != Kind::Floor {
             await_brokers(&self.namesrv, |known| known == 0, &mut []);
         }
-        let (namesrv, confs) = (&self.namesrv, &self.confs);
+        let (namesrv, starter, confs) = (&self.namesrv, &self.starter, &self.confs);
         let began = Instant::now();
+        let each = |start: &dyn Fn(&str, &[PathBuf]) -> Process| {
+            let one = |(index, conf)| start(&format!("container-{index}"), std::slice::from_ref(conf));
+            confs.iter().enumerate().map(one).collect()
+        };
         self.servers = match self.kind {
-            Kind::OneContainer => vec![self.starter.container("container", namesrv, confs)],
-            Kind::Processes => confs
-                .iter()
-                .enumerate()
-                .map(|(index, conf)| {
-                    self.starter.container(&format!("container-{index}"), namesrv, std::slice::from_ref(conf))
-                })
-                .collect(),
-            Kind::JavaContainer => vec![self.starter.java_container(namesrv, confs)],
-            Kind::Floor => vec![self.starter.floor(namesrv)],
+            Kind::OneContainer => vec![starter.container("container", namesrv, confs)],
+            Kind::Processes => each(&|name, confs| starter.container(name, namesrv, confs)),
+            Kind::JavaContainer => vec![starter.java_container("container", namesrv, confs)],
+            Kind::JavaContainers => each(&|name, confs| starter.java_container(name, namesrv, confs)),
+            Kind::Floor => vec![starter.floor(namesrv)],
         };
         let brokers = self.brokers;
         await_brokers(&self.namesrv, |known| known >= brokers, &mut self.servers);
@@ -283,18 +292,20 @@ struct Starter {
 
 impl Starter {
     /// A stock Java file that both implementations read; everything it does not say has Java's default.
-    fn conf(&self, name: &str, namesrv: &str, lines: &str) -> PathBuf {
-        let path = self.directory.join(format!("{name}.conf"));
+    fn conf(&self, index: usize, namesrv: &str, lines: &str) -> PathBuf {
+        let file = format!("broker-{index}.conf");
+        let (number, id) = if self.plan.group { (0, index) } else { (index, 0) };
+        let path = self.directory.join(&file);
         let store = store(&path);
         let store = store.display();
         let flush = if self.plan.sync_flush { "flushDiskType=SYNC_FLUSH\n" } else { "" };
         let text = format!(
-            "brokerClusterName=DefaultCluster\nbrokerName={name}\nbrokerId=0\nbrokerIP1=127.0.0.1\nlistenPort={}\n\
+            "brokerClusterName=DefaultCluster\nbrokerName=broker-{number}\nbrokerId={id}\nbrokerIP1=127.0.0.1\nlistenPort={}\n\
              namesrvAddr={namesrv}\nstorePathRootDir={store}\nstorePathCommitLog={store}/commitlog\n{flush}{}{lines}",
             free_port(),
             self.plan.conf
         );
-        self.write(&format!("{name}.conf"), &text)
+        self.write(&file, &text)
     }
 
     fn namesrv(&self, port: u16) -> Process {
@@ -347,12 +358,12 @@ impl Starter {
         self.java("namesrv", "org.apache.rocketmq.namesrv.NamesrvStartup", &file)
     }
 
-    fn java_container(&self, namesrv: &str, confs: &[PathBuf]) -> Process {
+    fn java_container(&self, name: &str, namesrv: &str, confs: &[PathBuf]) -> Process {
         let paths: Vec<String> = confs.iter().map(|conf| conf.display().to_string()).collect();
         let text =
             format!("listenPort={}\nnamesrvAddr={namesrv}\nbrokerConfigPaths={}\n", free_port(), paths.join(":"));
-        let file = self.write("container.conf", &text);
-        self.java("container", "org.apache.rocketmq.container.BrokerContainerStartup", &file)
+        let file = self.write(&format!("{name}.conf"), &text);
+        self.java(name, "org.apache.rocketmq.container.BrokerContainerStartup", &file)
     }
 
     /// The virtual machine's own defaults; a home of its own for RocketMQ's log files.
@@ -402,5 +413,5 @@ async fn registered(client: &Client, namesrv: &str) -> Option<usize> {
         mqcontainer::protocol::command::Command { code: request::GET_BROKER_CLUSTER_INFO, ..Default::default() };
     let answer = client.call(namesrv, command, Duration::from_secs(3)).await.ok()?;
     let info: ClusterInfo = json::from_java(&answer.body.to_bytes()).ok()?;
-    Some(info.broker_addr_table.len())
+    Some(info.broker_addr_table.values().map(|name| name.broker_addrs.len()).sum())
 }

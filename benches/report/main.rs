@@ -124,7 +124,15 @@ impl Arguments {
     /// One broker or several of a kind, with ASYNC_FLUSH.
     fn plan(&self, kind: Kind, brokers: usize, java: Option<&str>) -> Plan {
         let server = self.server.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_mqcontainer").into());
-        Plan { kind, brokers, server, java: java.map(str::to_owned), sync_flush: false, conf: String::new() }
+        Plan {
+            kind,
+            brokers,
+            group: false,
+            server,
+            java: java.map(str::to_owned),
+            sync_flush: false,
+            conf: String::new(),
+        }
     }
 }
 

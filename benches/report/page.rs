@@ -202,6 +202,7 @@ fn short(kind: Kind) -> &'static str {
         Kind::OneContainer => "ours",
         Kind::Processes => "ours, a process each",
         Kind::JavaContainer => "Java",
+        Kind::JavaContainers => "Java, a container each",
         Kind::Floor => "floor",
     }
 }

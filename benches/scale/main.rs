@@ -92,6 +92,7 @@ impl Arguments {
         Plan {
             kind: Kind::OneContainer,
             brokers,
+            group: false,
             server: self.server.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_mqcontainer").into()),
             java: None,
             sync_flush: false,

@@ -32,7 +32,8 @@ pub struct Entry {
 /// Space of the file system that holds a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskSpace {
-    /// Bytes in all.
+    /// Bytes used, and bytes that may still be: what the file system keeps for itself and for root is neither, as in df and in
+    /// Java (`UtilAll.getDiskPartitionSpaceUsedPercent`).
     pub total: u64,
     /// Bytes that a process without privileges may still use.
     pub available: u64,

@@ -134,7 +134,8 @@ impl Disk for SystemDisk {
 
     fn space(&self, path: &Path) -> io::Result<DiskSpace> {
         let stat = rustix::fs::statvfs(path)?;
-        Ok(DiskSpace { total: stat.f_blocks * stat.f_frsize, available: stat.f_bavail * stat.f_frsize })
+        let (used, available) = (stat.f_blocks.saturating_sub(stat.f_bfree), stat.f_bavail);
+        Ok(DiskSpace { total: (used + available) * stat.f_frsize, available: available * stat.f_frsize })
     }
 
     fn device(&self, path: &Path) -> io::Result<DeviceId> {

@@ -42,12 +42,13 @@ pub(super) struct Decision {
 /// Decides by the ages of the files, the hour of the local day and the used share of the disk (0 to 1). `by_hand` stands for
 /// the hour when an operator asks (code 329).
 ///
-/// `written` is the end of the log: its file and later ones never go. Unlike Java, which deletes a full round of ten, a
-/// disk above `diskSpaceCleanForciblyRatio` costs only as many unexpired files as bring it below.
+/// `open` is the start of the file that is being written: it and later ones never go. Lengths do not tell which that is, for a file
+/// that is being made is seen with a length of 0. Unlike Java, which deletes a full round of ten, a disk above
+/// `diskSpaceCleanForciblyRatio` costs only as many unexpired files as bring it below.
 pub(super) fn decide(
     options: &Retention,
     segments: &[SegmentAge],
-    written: i64,
+    open: i64,
     (used_bytes, total_bytes): (u64, u64),
     now: Millis,
     by_hand: bool,
@@ -58,7 +59,7 @@ pub(super) fn decide(
     let by_space = above(used_bytes, options.disk_max_used_percent);
     let mut decision = Decision { delete: Vec::new(), disk_full: above(used_bytes, options.disk_warning_percent) };
     let mut used = used_bytes;
-    let deletable = segments.iter().filter(|segment| segment.base.saturating_add_unsigned(segment.bytes) <= written);
+    let deletable = segments.iter().filter(|segment| segment.base < open);
     for segment in deletable.take(options.delete_file_batch_max as usize) {
         let expired = now.since(segment.modified) > millis(options.file_reserved);
         let forced = options.clean_forcibly && above(used, options.disk_clean_forcibly_percent);
@@ -120,7 +121,7 @@ mod tests {
         let hour = hour_of(now).unwrap();
         let options = options(vec![if at_hour { hour } else { (hour + 1) % 24 }]);
         let space = (used_percent * 100, 10_000);
-        let decision = decide(&options, &segments(now.0), 550, space, now, by_hand);
+        let decision = decide(&options, &segments(now.0), 500, space, now, by_hand);
         assert_eq!(decision, Decision { delete: expected.to_vec(), disk_full }, "hour {at_hour}, {used_percent} %");
     }
 
@@ -138,7 +139,7 @@ mod tests {
         // Six of 100 bytes on a disk of 10,000: each is one percent.
         let now = Millis(1_700_000_000_000);
         let fresh: Vec<_> = segments(now.0).into_iter().map(|s| SegmentAge { modified: now, ..s }).collect();
-        let decide = |used| decide(&options(vec![]), &fresh, 550, (used, 10_000), now, false);
+        let decide = |used| decide(&options(vec![]), &fresh, 500, (used, 10_000), now, false);
         assert_eq!(decide(8_500), Decision { delete: vec![], disk_full: false });
         assert_eq!(decide(8_550), Decision { delete: vec![0], disk_full: false });
         assert_eq!(decide(8_650), Decision { delete: vec![0, 100], disk_full: false });
@@ -150,7 +151,12 @@ mod tests {
         let now = Millis(1_700_000_000_000);
         let old: Vec<_> =
             segments(now.0).into_iter().map(|s| SegmentAge { modified: Millis(0), ..s }).skip(4).collect();
-        let decision = decide(&options(vec![]), &old, 550, (9_900, 10_000), now, false);
-        assert_eq!(decision, Decision { delete: vec![400], disk_full: true });
+        let decide =
+            |segments: &[SegmentAge], open| decide(&options(vec![]), segments, open, (9_900, 10_000), now, false);
+        assert_eq!(decide(&old, 500), Decision { delete: vec![400], disk_full: true });
+        // The first file of an empty log, seen while it is made: it was deleted, and every send failed.
+        let made: Vec<_> = [0, 100].map(|base| SegmentAge { base, modified: now, bytes: 0 }).into();
+        assert_eq!(decide(&made[..1], 0), Decision { delete: vec![], disk_full: true });
+        assert_eq!(decide(&made, 100), Decision { delete: vec![0], disk_full: true });
     }
 }
