@@ -7,7 +7,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::server::{Broker, Peer, Server, peer};
-use crate::toolchain::Java;
 use crate::{run, toolchain};
 
 /// Never a measure of speed; a Java slave waits 5 s before it connects again.
@@ -35,7 +34,8 @@ fn follow(master: Peer, slave: Peer) {
     let namesrv = Server::java_namesrv(java, &make(directory.path(), "names"));
     let leader = Broker::replica("broker-a", 0, MASTER, directory.path());
     let follower = Broker::replica("broker-a", 1, SLAVE, directory.path());
-    let begin = |peer, broker: &Broker, name: &str| start(java, peer, &make(directory.path(), name), broker, &namesrv);
+    let begin =
+        |peer, broker: &Broker, name: &str| Server::member(java, peer, &make(directory.path(), name), broker, &namesrv);
 
     let leading = begin(master, &leader, "master-1");
     let following = begin(slave, &follower, "slave-1");
@@ -89,17 +89,6 @@ fn make(directory: &Path, name: &str) -> std::path::PathBuf {
     let path = directory.join(name);
     fs::create_dir_all(&path).unwrap();
     path
-}
-
-fn start(java: &Java, peer: Peer, directory: &Path, broker: &Broker, namesrv: &Server) -> Server {
-    match peer {
-        Peer::Ours => Server::ours(directory, vec![broker.clone()], Some(&namesrv.namesrv)),
-        Peer::Java => {
-            let mut server = Server::java_beside(directory, namesrv);
-            server.add_java_brokers(java, vec![broker.clone()]);
-            server
-        }
-    }
 }
 
 /// Waits until the follower has all bytes of the leader.

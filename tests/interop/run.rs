@@ -1,7 +1,9 @@
 //! Runs one client program with a deadline and reads its verdict.
 
 use std::fs::{self, File};
-use std::process::{Child, Command};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::server::{MESSAGE_DELAY_LEVEL, Server};
@@ -46,6 +48,10 @@ pub fn java(java: &Java, server: &Server, program: &str, arguments: &[&str]) {
 }
 
 fn client(class_path: &str, server: &Server, program: &str, arguments: &[&str], flags: &[&str]) {
+    verdict(command(class_path, server, program, arguments, flags), server);
+}
+
+fn command(class_path: &str, server: &Server, program: &str, arguments: &[&str], flags: &[&str]) -> Command {
     let home = server.directory().join("client-home");
     fs::create_dir_all(&home).unwrap();
     let mut command = jvm(class_path);
@@ -58,35 +64,86 @@ fn client(class_path: &str, server: &Server, program: &str, arguments: &[&str], 
         .arg(program)
         .arg(&server.namesrv)
         .args(arguments);
-    verdict(command, server);
+    command
 }
 
 /// Runs a program to its end. It must exit with 0 and print at least one PASS and no FAIL.
-pub fn verdict(mut command: Command, server: &Server) {
-    let log = server.log_file("client");
-    let file = File::create(&log).unwrap();
-    command.stdout(file.try_clone().unwrap()).stderr(file);
-    let mut child = Killed(command.spawn().expect("start the client"));
-    let deadline = Instant::now() + DEADLINE;
-    let status = loop {
-        if let Some(status) = child.0.try_wait().unwrap() {
-            break Some(status);
+pub fn verdict(command: Command, server: &Server) {
+    Running::start(command, server).ends(&[server]);
+}
+
+/// A program that says in between what the test has to do with the servers.
+pub struct Running {
+    command: Command,
+    child: Killed,
+    log: PathBuf,
+    deadline: Instant,
+}
+
+impl Running {
+    /// Starts one of our Java programs: `program namesrvAddr arguments`.
+    pub fn java(java: &Java, server: &Server, program: &str, arguments: &[&str]) -> Running {
+        Running::start(command(&java.client_5_5_0, server, program, arguments, &[FAST_REBALANCE]), server)
+    }
+
+    fn start(mut command: Command, server: &Server) -> Running {
+        let log = server.log_file("client");
+        let file = File::create(&log).unwrap();
+        command.stdin(Stdio::piped()).stdout(file.try_clone().unwrap()).stderr(file);
+        let child = Killed(command.spawn().expect("start the client"));
+        Running { command, child, log, deadline: Instant::now() + DEADLINE }
+    }
+
+    /// Waits until it prints `WANT` and this.
+    pub fn wants(&mut self, what: &str, servers: &[&Server]) {
+        let line = format!("WANT {what}");
+        while !self.output().lines().any(|printed| printed == line) {
+            let ended = self.child.0.try_wait().unwrap();
+            if ended.is_some() || Instant::now() > self.deadline {
+                self.failed(&format!("did not come to {line}"), ended, servers);
+            }
+            std::thread::sleep(Duration::from_millis(50));
         }
-        if Instant::now() > deadline {
-            break None;
+    }
+
+    /// What it wanted is done.
+    pub fn done(&mut self) {
+        self.child.0.stdin.as_mut().unwrap().write_all(b"\n").expect("the client reads");
+    }
+
+    /// Waits for its end and its verdict.
+    pub fn ends(mut self, servers: &[&Server]) {
+        let status = loop {
+            let ended = self.child.0.try_wait().unwrap();
+            if ended.is_some() || Instant::now() > self.deadline {
+                break ended;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        let output = self.output();
+        println!("{}", lines(&output, "PASS"));
+        let passed = !lines(&output, "PASS").is_empty() && lines(&output, "FAIL").is_empty();
+        if !(passed && status.is_some_and(|status| status.success())) {
+            self.failed(&lines(&output, "FAIL"), status, servers);
         }
-        std::thread::sleep(Duration::from_millis(50));
-    };
-    let output = fs::read_to_string(&log).unwrap_or_default();
-    let lines = |prefix: &str| output.lines().filter(|line| line.starts_with(prefix)).collect::<Vec<_>>().join("\n");
-    println!("{}", lines("PASS"));
-    assert!(
-        status.is_some_and(|status| status.success()) && !lines("PASS").is_empty() && lines("FAIL").is_empty(),
-        "failed:\n{}\n{command:?}\nended with {status:?} (None: not within {DEADLINE:?})\n{}\n\nservers:\n{}",
-        lines("FAIL"),
-        tail(&output),
-        server.logs()
-    );
+    }
+
+    fn output(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    fn failed(&self, what: &str, status: Option<ExitStatus>, servers: &[&Server]) -> ! {
+        panic!(
+            "failed:\n{what}\n{:?}\nended with {status:?} (None: not within {DEADLINE:?})\n{}\n\nservers:\n{}",
+            self.command,
+            tail(&self.output()),
+            servers.iter().map(|server| server.logs()).collect::<String>()
+        );
+    }
+}
+
+fn lines(output: &str, prefix: &str) -> String {
+    output.lines().filter(|line| line.starts_with(prefix)).collect::<Vec<_>>().join("\n")
 }
 
 /// The end of a log: enough to see what happened, not so much that it hides it.

@@ -16,8 +16,9 @@ use crate::ports;
 use crate::run::{Killed, jvm, tail};
 use crate::toolchain::Java;
 
-/// Short levels, so that retries and delays end soon. As an option the clients hear of it too.
-pub const MESSAGE_DELAY_LEVEL: &str = "messageDelayLevel=1s 2s 3s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s";
+/// Short levels, so that retries and delays end soon; the last is long enough to kill a broker meanwhile. As an option the clients
+/// hear of it too.
+pub const MESSAGE_DELAY_LEVEL: &str = "messageDelayLevel=1s 2s 3s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 6s";
 
 /// Never a measure of speed: a JVM on a loaded machine takes minutes.
 const READY: Duration = Duration::from_secs(600);
@@ -48,7 +49,7 @@ pub struct Broker {
     pub port: u16,
     pub store: PathBuf,
     /// Further lines of its .conf.
-    pub more: &'static str,
+    pub more: String,
 }
 
 impl Broker {
@@ -57,9 +58,9 @@ impl Broker {
     }
 
     /// A member of a group, with further lines of its .conf.
-    pub fn replica(name: &'static str, id: u32, more: &'static str, directory: &Path) -> Broker {
+    pub fn replica(name: &'static str, id: u32, more: &str, directory: &Path) -> Broker {
         let store = directory.join(format!("store-{name}-{id}"));
-        Broker { name, id, port: free_ports(&[-2, 0, 1]), store, more }
+        Broker { name, id, port: free_ports(&[-2, 0, 1]), store, more: more.to_owned() }
     }
 
     fn conf(&self, directory: &Path) -> PathBuf {
@@ -151,14 +152,22 @@ impl Server {
         let home = directory.join("namesrv");
         let conf = directory.join("namesrv.conf");
         let paths = format!("kvConfigPath={0}/kv.json\nconfigStorePath={0}/namesrv.properties\n", home.display());
-        fs::write(&conf, format!("listenPort={port}\n{paths}")).unwrap();
+        let acting = "supportActingMaster=true\nscanNotActiveBrokerInterval=500\n";
+        fs::write(&conf, format!("listenPort={port}\n{acting}{paths}")).unwrap();
         server.java("namesrv", java, "org.apache.rocketmq.namesrv.NamesrvStartup", &conf);
         server
     }
 
-    /// Room for Java brokers that register at another server's NameServer.
-    pub fn java_beside(directory: &Path, namesrv: &Server) -> Server {
-        Server::empty(directory, namesrv.namesrv.clone(), Vec::new())
+    /// One broker of either implementation, registered at another server's NameServer.
+    pub fn member(java: &Java, peer: Peer, directory: &Path, broker: &Broker, namesrv: &Server) -> Server {
+        match peer {
+            Peer::Ours => Server::ours(directory, vec![broker.clone()], Some(&namesrv.namesrv)),
+            Peer::Java => {
+                let mut server = Server::empty(directory, namesrv.namesrv.clone(), Vec::new());
+                server.add_java_brokers(java, vec![broker.clone()]);
+                server
+            }
+        }
     }
 
     /// Starts Java brokers that register at this server's NameServer.
@@ -233,6 +242,18 @@ impl Server {
                 assert!(Instant::now() < deadline, "not stopped within {STOPPED:?}\n{}", self.logs());
                 std::thread::sleep(Duration::from_millis(20));
             }
+        }
+    }
+
+    /// Ends all processes as a failure does.
+    pub fn kill(&mut self) {
+        self.processes.clear();
+    }
+
+    /// Keeps all processes from running, their connections stay: a machine that hangs.
+    pub fn freeze(&self) {
+        for process in &self.processes {
+            kill_process(Pid::from_child(&process.0), Signal::STOP).unwrap();
         }
     }
 
