@@ -25,7 +25,7 @@ const SLAVE: &str =
     "brokerRole=SLAVE\nbrokerNotActiveTimeoutMillis=15000\ncompatibleWithOldNameSrv=false\nenableRemoteEscape=true\n";
 
 /// As NameServers before 5.0 know them; only missing heartbeats tell that this one has gone.
-const OLD_MASTER: &str = "brokerRole=SYNC_MASTER\nbrokerNotActiveTimeoutMillis=5000\ncompatibleWithOldNameSrv=true\n";
+const OLD_MASTER: &str = "brokerRole=SYNC_MASTER\nbrokerNotActiveTimeoutMillis=10000\ncompatibleWithOldNameSrv=true\n";
 const OLD_SLAVE: &str = "brokerRole=SLAVE\nbrokerNotActiveTimeoutMillis=15000\ncompatibleWithOldNameSrv=true\n";
 
 /// How a master goes away.

@@ -18,7 +18,7 @@ use crate::toolchain::Java;
 
 /// Short levels, so that retries and delays end soon; the last is long enough to kill a broker meanwhile. As an option the clients
 /// hear of it too.
-pub const MESSAGE_DELAY_LEVEL: &str = "messageDelayLevel=1s 2s 3s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 6s";
+pub const MESSAGE_DELAY_LEVEL: &str = "messageDelayLevel=1s 2s 3s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 15s";
 
 /// Never a measure of speed: a JVM on a loaded machine takes minutes.
 const READY: Duration = Duration::from_secs(600);
