@@ -72,7 +72,10 @@ impl Core {
                     tracing::debug!(broker = %self.config.identity, leader, reason, "cannot follow yet");
                 }
             }
-            Incoming::Adopt { epochs } => self.lineage.adopt(epochs),
+            Incoming::Adopt { epochs } if self.adopts_epochs() => self.lineage.adopt(epochs),
+            Incoming::Adopt { .. } => {
+                tracing::warn!(broker = %self.config.identity, "a slave's epochs come too late: this master leads");
+            }
             Incoming::Heard => self.replicas.heard = now,
             Incoming::Received { bytes, .. } => {
                 self.replicas.heard = now;

@@ -50,11 +50,12 @@ impl Store {
 
     /// The store becomes the one that assigns numbers: no more bytes of a master are taken, and what is not a whole record is
     /// forgotten. Messages are taken once the numbers of all records in the log are known: at once when all are dispatched
-    /// ([`Store::follow`] before makes that likely), else after a job, which [`Event::Leading`] reports. Returns
-    /// [`Store::is_leading`].
+    /// ([`Store::follow`] before makes that likely), else after a job, which [`Event::Leading`] reports. The log is synced too,
+    /// with ASYNC_FLUSH without waiting for its interval. Returns [`Store::is_leading`].
     pub fn lead(&mut self) -> bool {
         if let Role::Following { promotion: promotion @ Promotion::Unwanted, .. } = &mut self.role {
             *promotion = Promotion::Wanted;
+            self.flush.want();
             self.restart_stream();
         }
         self.try_to_lead();

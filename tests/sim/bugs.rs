@@ -27,10 +27,19 @@ pub enum Bug {
     AnswerTwice,
     /// Recovery stops before the last record, and its number is given again.
     StopRecoveryEarly,
+    /// A master that joins its group leads without asking the others.
+    LeadUncompared,
+    /// Followers are let in before such a master leads, and cut back to what it has.
+    LetInEarly,
 }
 
 impl Bug {
-    pub const ALL: [Bug; 12] = [
+    /// Whether it is one of groups whose master joins them.
+    pub fn is_of_joining(self) -> bool {
+        matches!(self, Bug::LeadUncompared | Bug::LetInEarly)
+    }
+
+    pub const ALL: [Bug; 14] = [
         Bug::AnswerBeforeFlush,
         Bug::ReportBeforeFlush,
         Bug::CountLinks,
@@ -43,5 +52,7 @@ impl Bug {
         Bug::SendNothingNew,
         Bug::AnswerTwice,
         Bug::StopRecoveryEarly,
+        Bug::LeadUncompared,
+        Bug::LetInEarly,
     ];
 }

@@ -234,10 +234,15 @@ impl State {
         }
     }
 
-    fn create(&mut self, path: &Path) -> u64 {
+    fn create_unnamed(&mut self) -> u64 {
         let inode = self.next_inode;
         self.next_inode += 1;
         self.inodes.insert(inode, Inode { modified_millis: self.now_millis, ..Inode::default() });
+        inode
+    }
+
+    fn create(&mut self, path: &Path) -> u64 {
+        let inode = self.create_unnamed();
         self.names.insert(path.to_owned(), inode);
         inode
     }
@@ -320,13 +325,15 @@ impl Disk for SimDisk {
 
     fn replace(&self, path: &Path, content: &[u8], keep_previous: Option<&Path>) -> io::Result<()> {
         let mut state = self.lock_state();
+        // Whole and durable before it has the name, as on a real disk.
+        let inode = state.create_unnamed();
+        state.write(inode, 0, content)?;
+        state.sync(inode)?;
         if let (Some(previous), Some(inode)) = (keep_previous, state.names.get(path).copied()) {
             state.names.insert(previous.to_owned(), inode);
             state.durable_names.insert(previous.to_owned(), inode);
         }
-        let inode = state.create(path);
-        state.write(inode, 0, content)?;
-        state.sync(inode)?;
+        state.names.insert(path.to_owned(), inode);
         state.durable_names.insert(path.to_owned(), inode);
         Ok(())
     }

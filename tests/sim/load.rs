@@ -79,6 +79,11 @@ impl Load {
         Ok(Some(acknowledged))
     }
 
+    /// The acknowledged messages behind `end`.
+    pub fn behind(&self, end: i64) -> impl Iterator<Item = &Acknowledged> {
+        self.acknowledged.iter().filter(move |message| message.physical >= end)
+    }
+
     /// The leader died: nobody waits, and messages it had not to keep may be gone.
     pub fn died(&mut self) {
         self.answers.died();

@@ -1,7 +1,7 @@
 //! Leader and followers in a world that is hostile and repeats itself: one thread, one queue of events, all chance from a seed.
 //!
 //! ```text
-//! seed -> options (flush, copies, co-location, delays, faults)
+//! seed -> options (flush, copies, co-location, joining, delays, faults)
 //!   heap of (time, number, event) --> member: core + store + links' pure ends --> jobs, files, messages --> heap
 //!                                     invariants look at every step
 //! phase one: load and faults        phase two: everything heals, the logs must become equal
@@ -11,8 +11,11 @@
 //! do with a runtime is done here. Faults: a machine dies with all its brokers, with or without its page cache; one broker dies
 //! and its neighbours go on; ways are cut, in one direction too; links break; a disk fails to sync.
 //!
+//! In a share of the groups the master joins before it leads: a NameServer names members, they ask each other, and the master follows
+//! a slave that has more.
+//!
 //! `SIM_SEED=n cargo test --test sim seeds -- --nocapture` repeats one seed and tells its story; `SIM_SEEDS=n` (from `SIM_FROM`)
-//! runs so many. Seeds that once failed are in `seeds.rs`.
+//! runs so many; with `SIM_JOINS=1` all groups join, with `SIM_JOINS=0` none. Seeds that once failed are in `seeds.rs`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 

@@ -1,13 +1,15 @@
 //! One broker of the world: its core and store, owned here as the actor owns them.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mqcontainer::broker::action::{Action, ConfigFile, RequestId};
+use mqcontainer::broker::action::{Action, AfterCall, ConfigFile, RequestId};
 use mqcontainer::broker::core::{Client, Core};
 use mqcontainer::broker::event::Event;
+use mqcontainer::broker::{Members, Upstream};
 use mqcontainer::config::{Broker, Config, Outside};
 use mqcontainer::env::Disk;
 use mqcontainer::protocol::command::Command;
@@ -36,12 +38,21 @@ pub struct FileWrite {
     pub file: Option<ConfigFile>,
 }
 
+/// A request to another member.
+pub struct Call {
+    pub to: usize,
+    pub command: Command,
+    pub timeout_millis: u64,
+    pub then: AfterCall,
+}
+
 /// What a turn of a broker leaves to the world.
 #[derive(Default)]
 pub struct Outcome {
     pub replies: Vec<(RequestId, Command)>,
     pub jobs: Vec<Job>,
     pub files: Vec<FileWrite>,
+    pub calls: Vec<Call>,
     /// The store cannot go on: the broker ends.
     pub failed: Option<String>,
 }
@@ -67,6 +78,19 @@ pub struct Life {
     pub requests: u64,
     pub follower: Follower,
     pub link: Option<LinkId>,
+    /// Whose log it copies.
+    pub follows: Option<usize>,
+    /// That has changed, and the task of its link has not seen it.
+    pub goes_elsewhere: bool,
+    /// Whether its core knows that it follows somebody.
+    pub told_following: bool,
+    /// Whom the NameServers have named last, and when it decided to lead.
+    pub named: Option<Members>,
+    pub named_to_leader: Option<Members>,
+    /// Whether it has begun to lead, and the world has looked at it.
+    pub has_led: bool,
+    /// Requests of other members that wait for its answer.
+    pub asked: BTreeMap<RequestId, u64>,
     /// The leader's ends of its links; whether the follower has said where it begins.
     pub senders: Vec<(LinkId, Sender, bool)>,
     /// The cut its leader has asked for.
@@ -74,6 +98,12 @@ pub struct Life {
     /// Its leader's epochs, until they are on disk.
     pub adopting: Option<Epochs>,
     bug: Option<Bug>,
+}
+
+/// Which member has this address: `127.0.0.1:port` for requests, one more for the log.
+pub fn member_at(address: &str) -> Option<usize> {
+    let port: usize = address.rsplit_once(':')?.1.parse().ok()?;
+    Some((port - 10_911) / 10)
 }
 
 /// A broker of group `a` with these lines of configuration.
@@ -122,6 +152,13 @@ impl Member {
             requests: 0,
             follower,
             link: None,
+            follows: None,
+            goes_elsewhere: false,
+            told_following: false,
+            named: None,
+            named_to_leader: None,
+            has_led: false,
+            asked: BTreeMap::new(),
             senders: Vec::new(),
             cutting: None,
             adopting: None,
@@ -136,7 +173,29 @@ impl Member {
 }
 
 impl Life {
-    /// A producer's request.
+    /// The request of another member; its answer goes back to that call.
+    pub fn asked(&mut self, now: Millis, call: u64, command: Command, config: &Broker, outcome: &mut Outcome) {
+        self.asked.insert(RequestId(self.requests), call);
+        self.request(now, command, config, outcome);
+    }
+
+    /// The NameServers have said who is in the group.
+    pub fn members_named(&mut self, now: Millis, members: Members, config: &Broker, outcome: &mut Outcome) {
+        // A slave learns from them where its master is, too.
+        if config.identity.id != BrokerId::MASTER && members.0.contains_key(&BrokerId::MASTER) {
+            self.follow(Some(0));
+        }
+        self.named = Some(members.clone());
+        self.event(now, Event::Members(members), config, outcome);
+    }
+
+    /// Another log to copy; the link's task sees it when it looks.
+    pub fn follow(&mut self, leader: Option<usize>) {
+        self.goes_elsewhere |= self.follows != leader;
+        self.follows = leader;
+    }
+
+    /// A request.
     pub fn request(&mut self, now: Millis, command: Command, config: &Broker, outcome: &mut Outcome) -> RequestId {
         let id = RequestId(self.requests);
         self.requests += 1;
@@ -212,9 +271,11 @@ impl Life {
 
     /// The leader's log parts from this one.
     pub fn cut(&mut self, now: Millis, to: PhysicalOffset, config: &Broker, outcome: &mut Outcome) {
-        match self.store.cut_back(to) {
-            Ok(()) => self.cutting = Some(to),
-            Err(_) => self.refused += 1,
+        if self.core.may_be_cut() && self.store.cut_back(to).is_ok() {
+            self.cutting = Some(to);
+        } else {
+            self.adopting = None;
+            self.refused += 1;
         }
         self.settle(now, Vec::new(), outcome, config);
     }
@@ -257,6 +318,9 @@ impl Life {
             if self.bug == Some(Bug::AnswerBeforeFlush) {
                 self.core.handle(now, Event::Flushed(self.store.written()), &mut actions);
             }
+            if self.core.waits_to_lead() && self.store.lead() && self.store.flushed() == self.store.written() {
+                self.core.led(self.store.written());
+            }
             self.core.upkeep(now, 1, &mut actions);
             if actions.is_empty() {
                 break;
@@ -269,6 +333,7 @@ impl Life {
         self.log = self.core.log_state(&self.store, self.refused);
         match self.bug {
             Some(Bug::ReportBeforeFlush) => self.log.durable = self.log.end,
+            Some(Bug::LetInEarly) => self.log.leads = true,
             Some(Bug::SendNothingNew) => self.log.end = self.log.end.min(PhysicalOffset(40_000)),
             _ => {}
         }
@@ -292,6 +357,11 @@ impl Life {
                     let (path, content) = (config.store.epoch_file(), content.into_bytes());
                     outcome.files.push(FileWrite { path, content, file: None });
                 }
+                Action::CallMember { address, command, timeout_millis, then } => {
+                    let to = member_at(&address).unwrap();
+                    outcome.calls.push(Call { to, command, timeout_millis, then });
+                }
+                Action::Follow(upstream) => self.told_to_follow(&upstream, config),
                 _ => {}
             }
         }
@@ -302,6 +372,13 @@ impl Life {
             }
         }
         more
+    }
+
+    fn told_to_follow(&mut self, upstream: &Upstream, config: &Broker) {
+        if config.identity.id == BrokerId::MASTER && *upstream == Upstream::default() {
+            self.named_to_leader = self.named.clone();
+        }
+        self.follow(upstream.ha_address.as_deref().and_then(member_at));
     }
 
     /// When something is to be done without any event.

@@ -67,6 +67,11 @@ impl Network {
         self.cut.contains(&(from, to))
     }
 
+    /// Whether some way from this machine is cut.
+    pub fn is_cut_off(&self, from: usize) -> bool {
+        self.cut.iter().any(|(cut, _)| *cut == from)
+    }
+
     /// Sends a message: when it arrives, or `None` while the way is cut.
     pub fn send(
         &mut self,

@@ -246,6 +246,22 @@ fn numbers_go_on_before_all_records_are_readable() {
 }
 
 #[test]
+fn what_it_leads_from_is_synced_at_once() {
+    let leader = filled_leader(3);
+    let mut follower = follower(41, FlushDiskType::Async);
+    catch_up(&leader, &mut follower, 1000);
+    let sync_wanted = |follower: &mut World| {
+        follower.collect_jobs();
+        follower.outstanding.iter().any(|job| job.name() == "sync log")
+    };
+    assert!(!sync_wanted(&mut follower), "a copy waits for its interval");
+    follower.store().lead();
+    assert!(sync_wanted(&mut follower));
+    follower.settle();
+    assert_eq!(follower.store().flushed(), follower.store().written());
+}
+
+#[test]
 fn a_cut_is_refused_outside_of_the_log_and_without_a_master() {
     let leader = filled_leader(3);
     let mut world = World::new(40, FlushDiskType::Async);

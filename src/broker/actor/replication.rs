@@ -52,9 +52,13 @@ impl Actor {
         }
     }
 
-    /// A master that has joined begins to assign numbers, when those of all records are known.
+    /// A master that has joined begins to assign numbers, when those of all records are known and what it has fetched is on disk.
+    /// Were its epoch to begin at bytes that a power failure takes, it would be forgotten with them, and its number given again.
     pub(super) fn lead(&mut self) {
-        if self.parts.core.waits_to_lead() && self.parts.store.lead() {
+        if self.parts.core.waits_to_lead()
+            && self.parts.store.lead()
+            && self.parts.store.flushed() == self.parts.store.written()
+        {
             let end = self.parts.store.written();
             tracing::info!(broker = %self.parts.owner, %end, "leads");
             self.parts.core.led(end);

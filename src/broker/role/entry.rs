@@ -34,6 +34,12 @@ impl Core {
         self.lineage.lead(end);
     }
 
+    /// Whether the log may take over another one's epochs. A member that was slow to greet may do so when this master, which could
+    /// not wait for it, leads already: what it writes is of its own epoch.
+    pub(in crate::broker) fn adopts_epochs(&self) -> bool {
+        !self.part.has_epoch
+    }
+
     /// Whether followers may have the log.
     pub(in crate::broker) fn lets_followers_in(&self) -> bool {
         self.is_slave() || self.part.joining.as_ref().is_none_or(Joining::is_leading)

@@ -212,6 +212,10 @@ fn a_master_fetches_what_only_its_slave_has() {
     bench.copied(copy);
     assert_eq!(wants(&mut bench), leads);
     assert!(bench.core.lets_followers_in());
+    // A greeting that was under way for long.
+    let late = Epochs::new([Epoch { number: 3, start: PhysicalOffset(0) }]);
+    bench.event(Event::Replication(Incoming::Adopt { epochs: late }));
+    assert_eq!(bench.core.lineage.epochs().newest().map(|epoch| epoch.number), Some(4));
 }
 
 #[test]

@@ -92,6 +92,7 @@ impl World {
         if member == LEADER {
             self.load.died();
         }
+        self.unlist(member);
         for (id, link) in self.network.links.clone() {
             if link.follower == member || link.leader == member {
                 self.break_link(id);
@@ -113,7 +114,8 @@ impl World {
         let outcome = match self.members[member].start(&disk, now, seed, self.bug) {
             Ok(outcome) => outcome,
             // A disk that fails while the store opens: again, as the supervisor would.
-            Err(_) => {
+            Err(error) => {
+                self.tell(|| format!("{member} does not start: {error}"));
                 self.happens(500, Happening::Start { member });
                 return Ok(());
             }
@@ -124,12 +126,9 @@ impl World {
         if member == LEADER
             && let Some(living) = &self.members[member].life
         {
-            let end = living.store.written().0;
-            acknowledged::check(end, self.promised)?;
-            self.load.lost(end);
-            self.epochs.push(living.log.epochs.newest().map_or(0, |epoch| epoch.number));
-            epochs::check(&self.epochs)?;
+            acknowledged::check(living.store.written().0, self.promised)?;
         }
+        self.begin_part(member);
         self.follow_up(member, outcome)
     }
 

@@ -10,21 +10,18 @@ const WINDOW: usize = 8;
 impl World {
     /// Steps a member's ends of its links; when it wants to be asked again.
     pub(super) fn move_links(&mut self, member: usize) -> Result<i64, String> {
-        let mut wake = i64::MAX;
-        if member != LEADER {
-            wake = self.move_follower(member)?;
-        }
+        let mut wake = self.move_follower(member)?;
         let Some(living) = &self.members[member].life else { return Ok(wake) };
         for link in living.senders.iter().map(|(link, ..)| *link).collect::<Vec<_>>() {
-            wake = wake.min(self.move_sender(link)?);
+            wake = wake.min(self.move_sender(member, link)?);
         }
         Ok(wake)
     }
 
-    pub(super) fn move_sender(&mut self, link: LinkId) -> Result<i64, String> {
+    pub(super) fn move_sender(&mut self, member: usize, link: LinkId) -> Result<i64, String> {
         let now = self.now();
         for _ in 0..WINDOW {
-            let Some(living) = &mut self.members[LEADER].life else { return Ok(i64::MAX) };
+            let Some(living) = &mut self.members[member].life else { return Ok(i64::MAX) };
             let log = living.log.clone();
             let Some((_, sender, _)) = living.senders.iter_mut().find(|(id, ..)| *id == link) else {
                 return Ok(i64::MAX);
@@ -55,6 +52,9 @@ impl World {
             if !living.is_ready() {
                 return Ok(i64::MAX);
             }
+            self.see_other_leader(member);
+            self.tell_following(member);
+            let Some(living) = &mut self.members[member].life else { return Ok(i64::MAX) };
             match living.follower.step(now, &living.log) {
                 Ok(follower::Step::Wait { until }) => return Ok(until.0),
                 Ok(follower::Step::Report(report)) => {
@@ -63,24 +63,9 @@ impl World {
                     }
                 }
                 Ok(follower::Step::Connect) => {
-                    let (node, leader) = (self.members[member].node, self.members[LEADER].node);
-                    let is_there = self.members[LEADER].life.is_some();
-                    let is_cut = self.network.is_cut(node, leader) || self.network.is_cut(leader, node);
-                    let life = self.members[LEADER].lives;
-                    let Some(living) = &mut self.members[member].life else { return Ok(i64::MAX) };
-                    if !is_there || is_cut {
-                        living.follower.lost(now);
-                        if is_cut {
-                            // Connecting takes its time before it fails.
-                            return Ok(self.now + 3_000);
-                        }
-                        continue;
+                    if let Some(wake) = self.connect(member) {
+                        return Ok(wake);
                     }
-                    let link = self.network.connect(member, (LEADER, life), self.now);
-                    self.coverage.links += 1;
-                    living.link = Some(link);
-                    living.follower.connected(now, &living.log);
-                    self.send(link, Way::ToLeader, Message::Hello);
                 }
                 Err(_) => {
                     living.follower.lost(now);
@@ -90,6 +75,69 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The task of the link looks whether it is to follow another member; it does not while it greets.
+    fn see_other_leader(&mut self, member: usize) {
+        let now = self.now();
+        let Some(living) = &mut self.members[member].life else { return };
+        let greets = living.link.is_some() && !living.follower.is_following();
+        if greets || !std::mem::take(&mut living.goes_elsewhere) {
+            return;
+        }
+        let leader = living.link.and_then(|link| self.network.links.get(&link)).map(|link| link.leader);
+        match leader {
+            None => living.follower.leader_changed(now),
+            leader if leader == living.follows => {}
+            Some(_) => {
+                living.follower.lost(now);
+                if let Some(link) = living.link.take() {
+                    self.break_link(link);
+                }
+            }
+        }
+    }
+
+    /// The core of a member that joins hears whether it follows.
+    fn tell_following(&mut self, member: usize) {
+        if !self.joins {
+            return;
+        }
+        let Some(living) = &mut self.members[member].life else { return };
+        let follows = living.link.is_some() && living.follower.is_following();
+        if follows == std::mem::replace(&mut living.told_following, follows) {
+            return;
+        }
+        let (life, leader) = (living.number, "leader".to_owned());
+        let news = match follows {
+            true => Incoming::Following { leader, dialect: Dialect::Ours },
+            false => Incoming::Parted { leader, reason: "the link is gone".to_owned() },
+        };
+        self.happens(0, Happening::Linked { member, life, news });
+    }
+
+    /// Connects to the leader; when to look again, if not at once.
+    fn connect(&mut self, member: usize) -> Option<i64> {
+        let now = self.now();
+        let Some(leader) = self.members[member].life.as_ref().and_then(|living| living.follows) else {
+            return Some(i64::MAX);
+        };
+        let (own, other) = (self.members[member].node, self.members[leader].node);
+        let is_there = self.members[leader].life.is_some();
+        let is_cut = self.network.is_cut(own, other) || self.network.is_cut(other, own);
+        let life = self.members[leader].lives;
+        let living = self.members[member].life.as_mut()?;
+        if !is_there || is_cut {
+            living.follower.lost(now);
+            // Connecting takes its time before it fails.
+            return is_cut.then_some(self.now + 3_000);
+        }
+        let link = self.network.connect(member, (leader, life), self.now);
+        self.coverage.links += 1;
+        living.link = Some(link);
+        living.follower.connected(now, &living.log);
+        self.send(link, Way::ToLeader, Message::Hello);
+        None
     }
 
     pub(super) fn send(&mut self, link: LinkId, way: Way, message: Message) {
@@ -119,8 +167,8 @@ impl World {
         let Some(living) = &self.members[member].life else { return Ok(()) };
         let life = living.number;
         match (way, message) {
-            (Way::ToLeader, Message::Hello) => self.greeted(link),
-            (Way::ToLeader, Message::Report(report)) => self.reported(link, ends.follower, report, life),
+            (Way::ToLeader, Message::Hello) => self.greeted(link, ends.leader),
+            (Way::ToLeader, Message::Report(report)) => self.reported(link, &ends, report, life),
             (Way::ToLeader, _) => self.with(member, life, |living, now, config, outcome| {
                 living.senders.retain(|(id, ..)| *id != link);
                 let closed = Incoming::Closed { session: SessionId(link.0) };
@@ -136,28 +184,36 @@ impl World {
         }
     }
 
-    pub(super) fn greeted(&mut self, link: LinkId) -> Result<(), String> {
+    pub(super) fn greeted(&mut self, link: LinkId, leader: usize) -> Result<(), String> {
         let now = self.now();
-        let options = mqcontainer::broker::link_options(&self.members[LEADER].config);
-        let Some(living) = &mut self.members[LEADER].life else { return Ok(()) };
+        let options = mqcontainer::broker::link_options(&self.members[leader].config);
+        let Some(living) = &mut self.members[leader].life else { return Ok(()) };
+        if !living.log.leads {
+            self.coverage.turned_away += 1;
+            self.break_link(link);
+            return Ok(());
+        }
+        if self.joins && leader == LEADER {
+            admitted::check(living.has_led)?;
+        }
         living.senders.push((link, Sender::new(options, Dialect::Ours, now), false));
         let welcome = Welcome { end: living.log.end, epochs: living.log.epochs.list().to_vec() };
         let life = living.number;
         self.send(link, Way::ToFollower, Message::Welcome(welcome));
-        self.with(LEADER, life, |_, _, _, _| {})
+        self.with(leader, life, |_, _, _, _| {})
     }
 
     pub(super) fn reported(
         &mut self,
         link: LinkId,
-        follower: usize,
+        ends: &crate::network::Link,
         report: mqcontainer::protocol::ha::Report,
         life: u64,
     ) -> Result<(), String> {
         let now = self.now();
         let believes = self.bug == Some(Bug::BelieveReports) && self.traffic.percent(5);
-        let broker = self.members[follower].config.identity.id;
-        let Some(living) = &mut self.members[LEADER].life else { return Ok(()) };
+        let (broker, leader) = (self.members[ends.follower].config.identity.id, ends.leader);
+        let Some(living) = &mut self.members[leader].life else { return Ok(()) };
         let log = living.log.clone();
         let Some((_, sender, opened)) = living.senders.iter_mut().find(|(id, ..)| *id == link) else { return Ok(()) };
         let end = match sender.reported(now, report, &log) {
@@ -169,7 +225,7 @@ impl World {
             }
         };
         let first = !std::mem::replace(opened, true);
-        self.with(LEADER, life, |living, now, config, outcome| {
+        self.with(leader, life, |living, now, config, outcome| {
             living.reported(now, (link, broker), (first, end), config, outcome);
         })
     }
@@ -187,6 +243,13 @@ impl World {
         }
         let cut = match agreed {
             Ok(agreed) => agreed.cut,
+            // It asks again: the slave has lost what it has said it has.
+            Err(_) if member == LEADER => {
+                living.follower.lost(now);
+                living.link = None;
+                self.break_link(link);
+                return self.with(member, life, |_, _, _, _| {});
+            }
             Err(reason) => return Err(format!("member {member} cannot follow: {reason}")),
         };
         living.adopting = Some(Epochs::new(welcome.epochs.iter().copied()));
@@ -197,6 +260,9 @@ impl World {
                 living.settle(now, actions, outcome, config);
             });
         };
+        if member == LEADER {
+            return self.with(member, life, |living, now, config, outcome| living.cut(now, to, config, outcome));
+        }
         self.coverage.cuts_of_logs += 1;
         if skips {
             let report = mqcontainer::protocol::ha::Report { epoch: 0, end: log.end };
@@ -205,6 +271,7 @@ impl World {
             self.send(link, Way::ToLeader, Message::Report(report));
             return Ok(());
         }
+        kept::check(member, to.0, &self.acknowledged_of(member, to.0))?;
         self.held[member] = self.held[member].min(to.0);
         self.with(member, life, |living, now, config, outcome| living.cut(now, to, config, outcome))
     }
@@ -234,18 +301,28 @@ impl World {
             body
         };
         let (at, end) = (head.at, head.at + i64::try_from(body.len()).unwrap());
+        self.coverage.fetched += u64::from(member == LEADER && !body.is_empty());
         self.with(member, life, |living, now, config, outcome| {
             if !body.is_empty() {
                 living.received(now, (head.epoch, at), body, config, outcome);
             }
         })?;
-        let of_this_life = self.network.links.get(&link).is_some_and(|link| link.life == self.members[LEADER].lives);
-        if of_this_life { self.compare(member, at, end) } else { Ok(()) }
+        let link = self.network.links.get(&link);
+        match link.filter(|link| link.life == self.members[link.leader].lives).map(|link| link.leader) {
+            Some(leader) => self.compare(leader, member, at, end),
+            None => Ok(()),
+        }
     }
 
-    /// The part of a follower's log that has just come, beside the leader's.
-    pub(super) fn compare(&self, member: usize, at: PhysicalOffset, end: PhysicalOffset) -> Result<(), String> {
-        let (Some(leader), Some(follower)) = (&self.members[LEADER].life, &self.members[member].life) else {
+    /// The part of a follower's log that has just come, beside its leader's.
+    pub(super) fn compare(
+        &self,
+        leader: usize,
+        member: usize,
+        at: PhysicalOffset,
+        end: PhysicalOffset,
+    ) -> Result<(), String> {
+        let (Some(leader), Some(follower)) = (&self.members[leader].life, &self.members[member].life) else {
             return Ok(());
         };
         let len = usize::try_from(end - at).unwrap();

@@ -1,14 +1,21 @@
 //! The queue of events and what happens at each.
+//!
+//! ```text
+//! faults.rs  load, crashes, starts     links.rs  what the tasks of links do     group.rs  NameServer, calls between members, who leads
+//! ```
 
 mod faults;
+mod group;
 mod links;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use mqcontainer::broker::Presence;
 use mqcontainer::broker::event::Event;
 use mqcontainer::config::FlushDiskType;
 use mqcontainer::env::{Disk, OpenMode};
+use mqcontainer::protocol::command::Command;
 use mqcontainer::protocol::ha::{Dialect, Head, Welcome};
 use mqcontainer::protocol::ids::{Millis, PhysicalOffset};
 use mqcontainer::replication::Incoming;
@@ -19,7 +26,7 @@ use mqcontainer::store::{Job, Patience};
 
 use crate::bugs::Bug;
 use crate::disk::{Chance, Crash, SimDisk};
-use crate::invariants::{acknowledged, converged, epochs, prefix, replicated};
+use crate::invariants::{acknowledged, admitted, converged, epochs, kept, prefix, replicated, survived};
 use crate::load::Load;
 use crate::member::{FileWrite, Member, Outcome, config};
 use crate::network::{LinkId, Message, Network, Way};
@@ -35,11 +42,47 @@ const HEALING: i64 = 90_000;
 
 /// Something that will happen to a life of a member; nothing when it has died by then.
 enum Happening {
-    Wake { member: usize, life: u64 },
-    Job { member: usize, life: u64, job: Box<Job> },
-    File { member: usize, life: u64, write: FileWrite },
-    Arrive { link: LinkId, way: Way, message: Message },
-    Start { member: usize },
+    Wake {
+        member: usize,
+        life: u64,
+    },
+    Job {
+        member: usize,
+        life: u64,
+        job: Box<Job>,
+    },
+    File {
+        member: usize,
+        life: u64,
+        write: FileWrite,
+    },
+    Arrive {
+        link: LinkId,
+        way: Way,
+        message: Message,
+    },
+    /// The task of a link tells its broker something.
+    Linked {
+        member: usize,
+        life: u64,
+        news: Incoming,
+    },
+    /// The NameServer says who is in the group.
+    Named,
+    /// A request of another member comes.
+    Asked {
+        call: u64,
+        to: usize,
+        command: Command,
+    },
+    /// Its answer comes, or none.
+    Called {
+        call: u64,
+        answer: Result<Command, String>,
+    },
+    Start {
+        member: usize,
+    },
     Produce,
     Fault,
     Heal,
@@ -55,6 +98,10 @@ pub struct Coverage {
     pub cuts_of_logs: u64,
     pub restarts: u64,
     pub links: u64,
+    /// Masters that led after joining; those that had fetched something; followers that came before.
+    pub led: u64,
+    pub fetched: u64,
+    pub turned_away: u64,
 }
 
 impl Coverage {
@@ -66,13 +113,16 @@ impl Coverage {
         self.cuts_of_logs += other.cuts_of_logs;
         self.restarts += other.restarts;
         self.links += other.links;
+        self.led += other.led;
+        self.fetched += other.fetched;
+        self.turned_away += other.turned_away;
     }
 
     /// A range of seeds that never met one of these proves little.
     pub fn check_nothing_is_missing(&self) {
-        let counts =
-            [self.acknowledged, self.power_failures, self.process_crashes, self.cuts_of_ways, self.cuts_of_logs];
-        assert!(counts.iter().all(|count| *count > 0), "{self:?}");
+        let faults = [self.power_failures, self.process_crashes, self.cuts_of_ways, self.cuts_of_logs];
+        let joining = [self.led, self.fetched, self.turned_away];
+        assert!(self.acknowledged > 0 && faults.into_iter().chain(joining).all(|count| count > 0), "{self:?}");
     }
 }
 
@@ -96,51 +146,77 @@ pub struct World {
     promised: i64,
     epochs: Vec<i32>,
     needed: usize,
+    /// Whether the brokers join their group before they take part.
+    joins: bool,
+    group: group::Group,
     healing: bool,
     bug: Option<Bug>,
     pub coverage: Coverage,
 }
 
+/// How the brokers of a run begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// As the seed says.
+    Drawn,
+    /// The master leads from its first moment.
+    AtOnce,
+    /// They join their group.
+    Joining,
+}
+
 /// One seed, from the beginning to the end of phase two.
-pub fn run(seed: u64, bug: Option<Bug>) -> Result<Coverage, String> {
-    let mut world = World::new(seed, bug);
+pub fn run(seed: u64, beginning: Beginning, bug: Option<Bug>) -> Result<Coverage, String> {
+    let mut world = World::new(seed, beginning, bug);
     world.phases()?;
     Ok(world.coverage)
 }
 
 impl World {
-    fn new(seed: u64, bug: Option<Bug>) -> World {
+    fn new(seed: u64, beginning: Beginning, bug: Option<Bug>) -> World {
         let mut chance = Chance::new(seed);
         let followers = 1 + chance.below(2);
         let in_sync = 1 + chance.below(followers + 1).max(u64::from(chance.percent(80)));
         let beside = chance.percent(25);
         let mut flush = || if chance.percent(60) { "SYNC_FLUSH" } else { "ASYNC_FLUSH" };
+        let flushes: Vec<&str> = (0..=followers).map(|_| flush()).collect();
+        let node = |id: u64| if id == 1 && beside { 0 } else { usize::try_from(id).unwrap() };
+        let [faults, traffic, pool, producers] = [(); 4].map(|()| Chance::new(chance.next()));
+        let disks = flushes.iter().map(|_| SimDisk::new(chance.next())).collect();
+        // Drawn last, and from a stream of its own: the runs of a group that does not join are as they were before.
+        let drawn = chance.percent(40);
+        let joins = match beginning {
+            Beginning::Drawn => drawn && bug.is_none_or(Bug::is_of_joining),
+            beginning => beginning == Beginning::Joining,
+        };
         let group = format!("totalReplicas = {}\ninSyncReplicas = {in_sync}", followers + 1);
-        let mut members = Vec::new();
-        for id in 0..=followers {
+        let acting = if joins { "\nenableSlaveActingMaster = true\nslaveReadEnable = true" } else { "" };
+        let member = |(id, flush): (u64, &&str)| {
             let role = if id == 0 { "SYNC_MASTER" } else { "SLAVE" };
-            let lines = format!("brokerRole = \"{role}\"\nflushDiskType = \"{}\"\n{group}", flush());
-            let node = if id == 1 && beside { 0 } else { usize::try_from(id).unwrap() };
-            members.push(Member { config: config(id, &lines), node, life: None, lives: 0, wakes: None });
-        }
+            let lines = format!("brokerRole = \"{role}\"\nflushDiskType = \"{flush}\"\n{group}{acting}");
+            Member { config: config(id, &lines), node: node(id), life: None, lives: 0, wakes: None }
+        };
+        let members: Vec<Member> = (0..).zip(&flushes).map(member).collect();
         World {
             now: BEGIN,
             tells: std::env::var("SIM_SEED").is_ok(),
             queue: BTreeMap::new(),
             number: 0,
             happened: 0,
-            faults: Chance::new(chance.next()),
-            traffic: Chance::new(chance.next()),
-            pool: Chance::new(chance.next()),
-            producers: Chance::new(chance.next()),
-            disks: members.iter().map(|_| SimDisk::new(chance.next())).collect(),
+            faults,
+            traffic,
+            pool,
+            producers,
+            disks,
             held: vec![0; members.len()],
+            group: group::Group::new(members.len(), Chance::new(chance.next())),
             members,
             network: Network::default(),
             load: Load::default(),
             promised: 0,
             epochs: Vec::new(),
             needed: usize::try_from(in_sync - 1).unwrap(),
+            joins,
             healing: false,
             bug,
             coverage: Coverage::default(),
@@ -150,6 +226,9 @@ impl World {
     fn phases(&mut self) -> Result<(), String> {
         for member in 0..self.members.len() {
             self.happens(0, Happening::Start { member });
+        }
+        if self.joins {
+            self.happens(0, Happening::Named);
         }
         self.happens(10, Happening::Produce);
         self.happens(500, Happening::Fault);
@@ -204,6 +283,12 @@ impl World {
             }
             Happening::File { member, life, write } => self.write_file(member, life, &write),
             Happening::Arrive { link, way, message } => self.arrive(link, way, message),
+            Happening::Linked { member, life, news } => self.with(member, life, |living, now, config, outcome| {
+                living.event(now, Event::Replication(news), config, outcome);
+            }),
+            Happening::Named => self.name_members(),
+            Happening::Asked { call, to, command } => self.asked(call, to, command),
+            Happening::Called { call, answer } => self.called(call, answer),
             Happening::Start { member } => self.start(member),
             Happening::Produce => self.produce(),
             Happening::Fault => self.fault(),
@@ -253,6 +338,7 @@ impl World {
         let life = living.number;
         let honest = living.core.log_state(&living.store, 0).durable.0;
         self.held[member] = self.held[member].max(honest);
+        self.look_who_leads(member)?;
         for job in outcome.jobs {
             let delay = if self.pool.percent(10) { self.pool.below(300) } else { self.pool.below(10) };
             let job = Box::new(job);
@@ -262,7 +348,15 @@ impl World {
             let delay = i64::try_from(self.pool.below(20)).unwrap();
             self.happens(delay, Happening::File { member, life, write });
         }
+        for call in outcome.calls {
+            self.call(member, life, call);
+        }
         for (to, answer) in outcome.replies {
+            let asked = self.members[member].life.as_mut().and_then(|living| living.asked.remove(&to));
+            if let Some(call) = asked {
+                self.answer_call(member, call, answer);
+                continue;
+            }
             self.answered(to.0, &answer)?;
             if self.bug == Some(Bug::AnswerTwice) && self.traffic.percent(2) {
                 self.answered(to.0, &answer)?;
@@ -284,7 +378,7 @@ impl World {
         Ok(())
     }
 
-    fn answered(&mut self, request: u64, answer: &mqcontainer::protocol::command::Command) -> Result<(), String> {
+    fn answered(&mut self, request: u64, answer: &Command) -> Result<(), String> {
         let Some(message) = self.load.answered(request, answer)? else { return Ok(()) };
         let Some(living) = &self.members[LEADER].life else { return Ok(()) };
         let record = living.store.view().record_at(PhysicalOffset(message.physical), Patience::MayBlock);
@@ -321,11 +415,14 @@ impl World {
             self.members.iter().map(|member| member.life.as_ref().map(|living| living.store.written().0)).collect();
         let ends = ends.ok_or("a broker does not live")?;
         converged::check(ends[LEADER], &ends[1..])?;
+        let joining =
+            |member: &&Member| member.life.as_ref().is_some_and(|living| living.core.presence() != Presence::Online);
+        converged::check_none_joins(self.members.iter().filter(joining).count())?;
         for member in 1..self.members.len() {
             let segment = i64::try_from(self.members[LEADER].config.store.commit_log_file_bytes).unwrap();
             for base in (0..ends[LEADER]).step_by(usize::try_from(segment).unwrap()) {
                 let end = (base + segment).min(ends[LEADER]);
-                self.compare(member, PhysicalOffset(base), PhysicalOffset(end))?;
+                self.compare(LEADER, member, PhysicalOffset(base), PhysicalOffset(end))?;
             }
         }
         let Some(leader) = &self.members[LEADER].life else { return Ok(()) };
