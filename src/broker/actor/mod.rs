@@ -304,6 +304,11 @@ impl Actor {
         self.lead();
         self.parts.core.upkeep(now, day, actions);
         self.carry_out(now, actions);
+        // The upkeep may just have decided it; its epoch is to be saved now.
+        if self.lead() {
+            self.parts.core.upkeep(now, day, actions);
+            self.carry_out(now, actions);
+        }
         self.follow(now, actions);
         self.carry_out(now, actions);
         for job in self.parts.store.jobs(now) {

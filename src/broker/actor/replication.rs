@@ -54,15 +54,16 @@ impl Actor {
 
     /// A master that has joined begins to assign numbers, when those of all records are known and what it has fetched is on disk.
     /// Were its epoch to begin at bytes that a power failure takes, it would be forgotten with them, and its number given again.
-    pub(super) fn lead(&mut self) {
-        if self.parts.core.waits_to_lead()
+    pub(super) fn lead(&mut self) -> bool {
+        let leads = self.parts.core.waits_to_lead()
             && self.parts.store.lead()
-            && self.parts.store.flushed() == self.parts.store.written()
-        {
+            && self.parts.store.flushed() == self.parts.store.written();
+        if leads {
             let end = self.parts.store.written();
             tracing::info!(broker = %self.parts.owner, %end, "leads");
             self.parts.core.led(end);
         }
+        leads
     }
 
     /// Another place to follow: the slave's tasks see it at once. The container adds the door when it is a broker of this process.

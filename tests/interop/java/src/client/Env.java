@@ -168,6 +168,8 @@ final class Env {
         consumer.setPersistConsumerOffsetInterval(1000);
         consumer.setConsumeThreadMin(4);
         consumer.setConsumeThreadMax(4);
+        // Without it a shutdown does not wait for listeners that have just returned, whose offsets are then not committed.
+        consumer.setAwaitTerminationMillisWhenShutdown(30_000);
         closing.push(consumer::shutdown);
         return consumer;
     }
