@@ -26,6 +26,8 @@ pub mod store;
 
 pub mod replication;
 
+pub mod raft;
+
 pub mod namesrv;
 
 pub mod protocol;

@@ -23,6 +23,7 @@ pub mod json;
 pub mod message_id;
 pub mod properties;
 pub mod properties_text;
+pub mod raft;
 pub mod record;
 pub mod sys_flag;
 pub mod topic_name;
