@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::{Broker, Role};
@@ -17,6 +16,7 @@ use crate::replication::epochs::Epochs;
 use crate::replication::following::Following;
 use crate::replication::leading::Leading;
 use crate::replication::link::local::Door;
+use crate::replication::link::tcp::Listener;
 use crate::replication::sender::LinkOptions;
 use crate::store::{self, Progress, Store};
 
@@ -78,7 +78,7 @@ pub enum StartError {
 /// How a broker meets the other members of its group.
 pub struct Links {
     /// Where they connect for the log.
-    pub listener: TcpListener,
+    pub listener: Listener,
     /// By which a slave calls its master.
     pub client: Client,
     /// Where a slave finds its master: what the container knows, and what a master that comes back says itself (906).

@@ -10,7 +10,7 @@ const INTRODUCTION: &str = "\
 `mqcontainer` reads `container.toml` (or the file behind `-c`). `mqcontainer check` validates it and shows what would
 run. This page is written by `mqcontainer check --keys`; a test keeps it equal to the table the program uses.
 
-- Keys have Java's names, defaults and units. Our own stand in `limits` tables, in snake_case.
+- Keys have Java's names, defaults and units. Our own stand in `limits` and `raft` tables, in snake_case.
 - Sizes and times are numbers as in Java, or texts with a unit: `\"1GiB\"`, `\"64KiB\"`, `\"72h\"`, `\"200ms\"`, `\"3d\"`.
 - A broker's values come from, weakest first: the default, `[defaults]`, the file behind `include`, its `[[broker]]` table.
 - `${brokerName}`, `${brokerId}` and `${brokerClusterName}` are filled in.

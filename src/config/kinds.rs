@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::checked::DelayLevels;
+use super::checked::{DelayLevels, Peer, member};
 use super::keys::Kind;
 use super::raw::RawValue;
-use super::units::{parse_bytes, parse_delay, parse_time};
+use super::units::{TimeUnit, parse_bytes, parse_delay, parse_time};
 use super::values::Value;
 use std::time::Duration;
 
@@ -27,10 +27,10 @@ impl Kind {
             Kind::Bytes { min, max } => within(min, max, number(raw, parse_bytes)),
             Kind::Time { unit, min, max } => within(min, max, number(raw, |text| parse_time(text, unit))),
             Kind::List(separator) => list(raw, separator),
-            Kind::Addresses => list(raw, ';').filter(|value| match value {
-                Value::List(addresses, _) => addresses.iter().all(|text| is_host_and_port(text)),
-                _ => false,
-            }),
+            Kind::Addresses => list_of(raw, is_host_and_port),
+            Kind::Peers => list_of(raw, |text| Peer::parse(text).is_some()),
+            Kind::Members => list_of(raw, |text| member(text).is_some()),
+            Kind::Span { min, max } => span(min, max, raw),
             Kind::HoursOfDay => match raw {
                 RawValue::Int(hour) => hours(&hour.to_string()),
                 other => hours(text(other)?),
@@ -47,6 +47,7 @@ impl Kind {
             Kind::Path => (!text.is_empty()).then(|| Value::Path(PathBuf::from(text))),
             Kind::Ip => text.parse().ok().map(Value::Ip),
             Kind::Address => (text.is_empty() || is_host_and_port(text)).then(|| Value::Text(text.to_owned())),
+            Kind::Member => (text.is_empty() || member(text).is_some()).then(|| Value::Text(text.to_owned())),
             Kind::Endpoint => text.parse().ok().map(Value::Endpoint),
             Kind::Delays => delays(text),
             _ => None,
@@ -82,6 +83,25 @@ fn list(raw: &RawValue, separator: char) -> Option<Value> {
     let texts = texts.into_iter().map(str::trim);
     let texts = texts.filter(|text| !text.is_empty()).map(str::to_owned);
     Some(Value::List(texts.collect(), separator))
+}
+
+/// A list separated by `;` whose elements are all such.
+fn list_of(raw: &RawValue, is_such: impl Fn(&str) -> bool) -> Option<Value> {
+    list(raw, ';').filter(|value| match value {
+        Value::List(texts, _) => texts.iter().all(|text| is_such(text)),
+        _ => false,
+    })
+}
+
+fn span(min: i64, max: i64, raw: &RawValue) -> Option<Value> {
+    let Value::List(texts, separator) = list(raw, ';')? else { return None };
+    let times: Option<Vec<i64>> = texts.iter().map(|text| parse_time(text, TimeUnit::Millis)).collect();
+    match *times? {
+        [shorter, longer] if min <= shorter && shorter <= longer && longer <= max => {
+            Some(Value::List(vec![shorter.to_string(), longer.to_string()], separator))
+        }
+        _ => None,
+    }
 }
 
 fn is_host_and_port(text: &str) -> bool {

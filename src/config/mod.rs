@@ -32,8 +32,8 @@ mod update;
 mod values;
 
 pub use checked::{
-    Addresses, Broker, BrokerLimits, Config, Container, ContainerLimits, ContainerPorts, DelayLevels, Flush,
-    FlushDiskType, Group, Http, KeyIndex, Namesrv, Ports, Registration, Replication, Requests, Retention, Role,
+    Addresses, Broker, BrokerLimits, Config, Container, ContainerLimits, ContainerPorts, DelayLevels, Dledger, Flush,
+    FlushDiskType, Group, Http, KeyIndex, Namesrv, Peer, Ports, Registration, Replication, Requests, Retention, Role,
     StoreOptions, Topics, Transfer,
 };
 pub use document::document;

@@ -19,7 +19,7 @@ pub enum RawValue {
     Int(i64),
     /// A text; all values of properties files.
     Text(String),
-    /// A list of texts.
+    /// A list of texts or whole numbers.
     List(Vec<String>),
     /// Anything else TOML has: no key of ours takes it.
     Other(String),
@@ -199,7 +199,11 @@ fn raw_value(value: &DeValue<'_>, written: &str) -> RawValue {
         DeValue::Integer(value) => i64::from_str_radix(value.as_str(), value.radix()).ok().map(RawValue::Int),
         DeValue::Array(values) => values
             .iter()
-            .map(|value| value.get_ref().as_str().map(str::to_owned))
+            .map(|value| match value.get_ref() {
+                DeValue::String(text) => Some(text.to_string()),
+                DeValue::Integer(number) => Some(number.as_str().to_owned()),
+                _ => None,
+            })
             .collect::<Option<Vec<_>>>()
             .map(RawValue::List),
         _ => None,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::checked::member;
 use super::error::{Error, Errors, Place, Warnings};
 use super::keys::{Default, Key, Section};
 use super::outside::Outside;
@@ -146,7 +147,17 @@ impl Substitutions {
             Section::Broker => ["brokerClusterName", "brokerName", "brokerId"].as_slice(),
             _ => &[],
         };
+        // A member of a DLedger group is named by its number, so members of one process do not meet in a directory, and a master
+        // that becomes n0 finds its own.
+        let is_member = given.get("enableDLegerCommitLog").is_some_and(|entry| is_word(&entry.value, "true"));
+        let number = match given.get("dLegerSelfId").map(|entry| &entry.value) {
+            Some(RawValue::Text(id)) if is_member => member(id),
+            _ => None,
+        };
         let value = |name: &&'static str| {
+            if let ("brokerId", Some(number)) = (*name, number) {
+                return (*name, number.to_string());
+            }
             let written = given.get(name).map(|entry| match &entry.value {
                 RawValue::Text(text) => text.clone(),
                 other => other.to_string(),
@@ -204,6 +215,7 @@ pub fn namesrv_default(key: &str, container: &Values, outside: &Outside) -> Opti
 /// The computed default of a key of a broker, from those before it in the table.
 pub fn broker_default(key: &str, broker: &Values, outside: &Outside) -> Option<Value> {
     match key {
+        "dLegerGroup" => Some(Value::Text(broker.text("brokerName").to_owned())),
         "haListenPort" => Some(Value::Int(broker.number::<i64>("listenPort") + 1)),
         "brokerIP1" => Some(Value::Ip(outside.local_address)),
         "brokerIP2" => Some(Value::Ip(broker.ip("brokerIP1"))),

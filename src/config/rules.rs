@@ -3,13 +3,17 @@
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
-use super::checked::{Broker, Config};
+use super::checked::{Broker, Config, Peer, member};
 use super::error::{Error, Errors, PathCollision, Place, Warnings};
 use super::values::Values;
 
 /// What one broker's values must fulfil among themselves.
 pub fn check_broker(values: &Values, errors: &mut Errors) {
-    check_role(values, errors);
+    if values.bool("enableDLegerCommitLog") {
+        check_member(values, errors);
+    } else {
+        check_role(values, errors);
+    }
     check_replicas(values, errors);
     check_addresses(values, errors);
     check_store_paths(values, errors);
@@ -46,8 +50,75 @@ fn check_replicas(values: &Values, errors: &mut Errors) {
     }
 }
 
+/// Most members of one DLedger group; each heartbeat and each byte goes to all of them.
+const MEMBERS_MAX: usize = 15;
+
+fn check_member(values: &Values, errors: &mut Errors) {
+    let mut object = |key: &str, what: String| {
+        errors.push(Error::Contradiction { place: values.place(key), what });
+    };
+    if !values.bool("raft.unsafe_raft") {
+        let what = "enableDLegerCommitLog = true: what is to be proved about DLedger brokers has not been proved yet; \
+                    unsafe_raft = true in [broker.raft] or [defaults.raft] starts them all the same";
+        object("enableDLegerCommitLog", what.into());
+    }
+    if values.bool("enableSlaveActingMaster") {
+        let what = "enableSlaveActingMaster with enableDLegerCommitLog: a DLedger group elects its leader";
+        object("enableSlaveActingMaster", what.into());
+    }
+    let peers: Vec<Peer> = values.list("dLegerPeers").iter().filter_map(|text| Peer::parse(text)).collect();
+    if peers.is_empty() || peers.len() > MEMBERS_MAX {
+        let found = peers.len();
+        return object(
+            "dLegerPeers",
+            format!("dLegerPeers has {found} members: a DLedger group has 1 to {MEMBERS_MAX}"),
+        );
+    }
+    for (index, peer) in peers.iter().enumerate() {
+        let before = &peers[..index];
+        if before.iter().any(|other| other.member == peer.member) {
+            object("dLegerPeers", format!("dLegerPeers has two members with the number {}", peer.member));
+        }
+        if before.iter().any(|other| other.address == peer.address) {
+            object("dLegerPeers", format!("dLegerPeers has two members at {}", peer.address));
+        }
+    }
+    let is_peer = |id: &str| member(id).is_some_and(|number| peers.iter().any(|peer| peer.member == number));
+    match values.text("dLegerSelfId") {
+        "" => {
+            object("dLegerSelfId", "enableDLegerCommitLog without dLegerSelfId: which of dLegerPeers is this?".into())
+        }
+        own if !is_peer(own) => object("dLegerSelfId", format!("dLegerSelfId = {own} is not among dLegerPeers")),
+        _ => {}
+    }
+    let learners = values.list("raft.learners");
+    for (key, ids) in [("preferredLeaderId", values.list("preferredLeaderId")), ("raft.learners", learners.clone())] {
+        for id in ids.iter().filter(|id| !is_peer(id)) {
+            object(key, format!("{key} = {id} is not among dLegerPeers"));
+        }
+        for id in ids.iter().filter(|id| key == "preferredLeaderId" && learners.contains(id)) {
+            object(key, format!("{key} = {id} is one of raft.learners: it never leads"));
+        }
+    }
+    let is_learner = |peer: &Peer| learners.iter().any(|id| member(id) == Some(peer.member));
+    if peers.iter().all(is_learner) {
+        object("raft.learners", "raft.learners has all of dLegerPeers: nobody can lead".into());
+    }
+    let heartbeat: u64 = values.number("raft.heartbeat_millis");
+    let shortest = values.list("raft.election_timeout_millis").first().and_then(|text| text.parse::<u64>().ok());
+    if shortest.is_some_and(|shortest| shortest < 2 * heartbeat) {
+        let what = format!(
+            "raft.election_timeout_millis begins below two heartbeats of {heartbeat} ms: one lost letter would end a leader"
+        );
+        object("raft.election_timeout_millis", what);
+    }
+}
+
 /// What one broker is asked for and cannot do well.
 pub fn warn_broker(values: &Values, warnings: &mut Warnings) {
+    if values.bool("enableDLegerCommitLog") {
+        warn_member(values, warnings);
+    }
     const KEY: &str = "enableSlaveActingMaster";
     if values.bool(KEY) && values.text("brokerRole") == "SLAVE" && !values.bool("slaveReadEnable") {
         warnings.push(
@@ -55,6 +126,23 @@ pub fn warn_broker(values: &Values, warnings: &mut Warnings) {
             KEY,
             "without slaveReadEnable an acting slave refuses the consumers sent to it",
         );
+    }
+}
+
+fn warn_member(values: &Values, warnings: &mut Warnings) {
+    let ignored = [
+        ("brokerRole", "ignored with enableDLegerCommitLog: the group elects its leader"),
+        ("brokerId", "ignored with enableDLegerCommitLog: the number of dLegerSelfId counts"),
+        ("haListenPort", "ignored with enableDLegerCommitLog: the port in dLegerPeers counts"),
+    ];
+    for (key, remark) in ignored {
+        if values.stands(key) {
+            warnings.push(&values.place(key), key, remark);
+        }
+    }
+    if values.text("dLegerGroup") != values.text("brokerName") {
+        const REMARK: &str = "differs from brokerName, by which clients know the group";
+        warnings.push(&values.place("dLegerGroup"), "dLegerGroup", REMARK);
     }
 }
 
@@ -132,12 +220,32 @@ pub fn check_neighbours<'a>(
                 format!("brokerName = {name} is taken in {cluster} too: NameServers know brokers by name and id only");
             errors.push(Error::Contradiction { place: new.values.place("brokerName"), what });
         }
+        check_groups(other, new, errors);
         ports.extend(broker_ports(other, bind));
         check_directories(&config.current_dir, other, new, errors);
     }
     for claim in broker_ports(new, bind) {
         check_claim(&ports, &claim, errors);
         ports.push(claim);
+    }
+}
+
+/// The brokers of one name are one DLedger group or none, and a DLedger group has one name.
+fn check_groups(other: &Broker, new: &Broker, errors: &mut Errors) {
+    let name = |broker: &Broker| (broker.identity.cluster.clone(), broker.identity.name.clone());
+    let group = |broker: &Broker| broker.dledger.as_ref().map(|member| member.group.clone());
+    let shown = |broker: &Broker| match group(broker) {
+        Some(group) => format!("in DLedger group {group}"),
+        None => "in no DLedger group".to_owned(),
+    };
+    let (here, there) = (group(new), group(other));
+    if name(other) == name(new) && here != there {
+        let what = format!("brokerName = {} is {} here and {} too", new.identity.name, shown(new), shown(other));
+        errors.push(Error::Contradiction { place: new.values.place("brokerName"), what });
+    }
+    if let (true, Some(group)) = (name(other) != name(new) && here == there, here) {
+        let what = format!("dLegerGroup = {group} is that of brokerName = {} too", other.identity.name);
+        errors.push(Error::Contradiction { place: new.values.place("dLegerGroup"), what });
     }
 }
 
@@ -197,17 +305,18 @@ fn process_ports(config: &Config) -> Vec<PortClaim> {
 
 fn broker_ports(broker: &Broker, ip: IpAddr) -> [PortClaim; 3] {
     let ports = broker.ports;
-    [
-        ("listenPort", "listenPort", ports.main),
-        ("listenPort", "listenPort - 2", ports.fast),
-        ("haListenPort", "haListenPort", ports.ha),
-    ]
-    .map(|(key, what, port)| PortClaim {
-        ip,
-        port,
-        owner: format!("{what} of {}", broker.identity.name),
-        place: if broker.values.stands(key) { broker.values.place(key) } else { broker.values.place("listenPort") },
-    })
+    let members = match &broker.dledger {
+        Some(_) => ("dLegerPeers", "the port in dLegerPeers", ports.ha),
+        None => ("haListenPort", "haListenPort", ports.ha),
+    };
+    [("listenPort", "listenPort", ports.main), ("listenPort", "listenPort - 2", ports.fast), members].map(
+        |(key, what, port)| PortClaim {
+            ip,
+            port,
+            owner: format!("{what} of {}", broker.identity.name),
+            place: if broker.values.stands(key) { broker.values.place(key) } else { broker.values.place("listenPort") },
+        },
+    )
 }
 
 /// Reports the first pair of directories of two brokers that are equal or nested.

@@ -40,8 +40,13 @@ impl Broker {
         let (values, changes) = update(&self.values, text, self.origin.as_deref())?;
         let mut errors = Errors::default();
         check_broker(&values, &mut errors);
-        errors.or(Some(()))?;
-        Ok((Broker::from_values(values, self.origin.clone()), changes))
+        let new = Broker::from_values(values, self.origin.clone());
+        let own = |broker: &Broker| broker.dledger.as_ref().and_then(|member| member.own().cloned());
+        if own(&new) != own(self) {
+            let what = "the address of this broker in dLegerPeers cannot be changed while it runs".to_owned();
+            errors.push(Error::Contradiction { place: self.values.place("dLegerPeers"), what });
+        }
+        errors.or(Some((new, changes)))
     }
 }
 

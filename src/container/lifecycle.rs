@@ -29,6 +29,7 @@ use crate::env::{Env, TaskKind, Tasks};
 use crate::protocol::body::register::RegisterBrokerBody;
 use crate::protocol::body::topic::TopicConfigAndMapping;
 use crate::remoting::{self, BACKLOG};
+use crate::replication::link::tcp::Listener;
 use crate::store::Progress;
 
 use super::escape;
@@ -217,7 +218,7 @@ impl Living {
         let (members, known_members) = watch::channel(None);
         let escapes = escape::start(&self.shared, &self.config, &self.tasks, &self.owner);
         let links = Links {
-            listener: ha,
+            listener: Listener::Port(ha),
             client: self.shared.client.clone(),
             upstream: Arc::clone(&self.upstream),
             members: known_members,

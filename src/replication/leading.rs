@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::Incoming;
-use super::link::tcp::{self, Introduction};
+use super::link::tcp::{self, Introduction, Listener};
 use super::link::{Frame, Frames, LinkError, Reports, local};
 use super::progress::{Replica, Session, SessionId};
 use super::rate::Rate;
@@ -98,7 +98,7 @@ impl Leading {
     }
 
     /// Serves followers until the tasks are told to end: those that connect to the port, and those of this process.
-    pub async fn run(self: Arc<Self>, listener: TcpListener, mut calls: Receiver<local::Call>) {
+    pub async fn run(self: Arc<Self>, mut listener: Listener, mut calls: Receiver<local::Call>) {
         let cancelled = self.env.tasks.cancelled();
         tokio::pin!(cancelled);
         loop {

@@ -101,7 +101,7 @@ impl Core {
         let options = &self.config.replication;
         let slaves = match self.config.role {
             Role::SyncMaster => (options.in_sync as usize).saturating_sub(1),
-            Role::AsyncMaster | Role::Slave => 0,
+            Role::AsyncMaster | Role::Slave | Role::Dledger => 0,
         };
         let current = self.revisions();
         if self.copies.are_made(now, slaves, current) {

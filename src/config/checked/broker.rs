@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::dledger::{Dledger, Peer};
 use super::group::Group;
 use super::replication::Replication;
 use super::store::StoreOptions;
@@ -14,7 +15,7 @@ use crate::protocol::ids::{BrokerId, BrokerIdentity};
 /// One broker of the container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broker {
-    /// Cluster, name and id.
+    /// Cluster, name and id; of a member of a DLedger group the number of its `dLegerSelfId` (Java: `getBrokerIdentity`).
     pub identity: BrokerIdentity,
     /// `brokerRole`.
     pub role: Role,
@@ -28,6 +29,8 @@ pub struct Broker {
     pub replication: Replication,
     /// Its part in its group.
     pub group: Group,
+    /// Its part in its DLedger group; none for a broker whose role is configured.
+    pub dledger: Option<Dledger>,
     /// Topics and groups that come into being by themselves.
     pub topics: Topics,
     /// How requests are admitted and answered.
@@ -57,22 +60,27 @@ impl Broker {
     /// Whoever builds one also runs `config::rules` over it and drops it when they object.
     pub(in crate::config) fn from_values(values: Values, origin: Option<PathBuf>) -> Broker {
         let main: u16 = values.number("listenPort");
+        let dledger = Dledger::from_values(&values);
+        let member = dledger.as_ref().map(|member| BrokerId(member.me.into()));
+        let members_port = dledger.as_ref().and_then(Dledger::own).map(Peer::port);
         Broker {
             identity: BrokerIdentity {
                 cluster: values.text("brokerClusterName").to_owned(),
                 name: values.text("brokerName").to_owned(),
-                id: BrokerId(values.number("brokerId")),
+                id: member.unwrap_or_else(|| BrokerId(values.number("brokerId"))),
             },
             role: match values.text("brokerRole") {
+                _ if dledger.is_some() => Role::Dledger,
                 "SLAVE" => Role::Slave,
                 "SYNC_MASTER" => Role::SyncMaster,
                 _ => Role::AsyncMaster,
             },
-            ports: Ports { main, fast: main - 2, ha: values.number("haListenPort") },
+            ports: Ports { main, fast: main - 2, ha: members_port.unwrap_or_else(|| values.number("haListenPort")) },
             addresses: Addresses { client: values.ip("brokerIP1"), ha: values.ip("brokerIP2") },
             store: StoreOptions::from_values(&values),
             replication: Replication::from_values(&values),
             group: Group::from_values(&values),
+            dledger,
             topics: Topics::from_values(&values),
             requests: Requests::from_values(&values),
             delay_levels: values.delay_levels("messageDelayLevel"),
@@ -105,16 +113,19 @@ pub enum Role {
     SyncMaster,
     /// SLAVE: a copy of the master of its name; its id is greater than 0.
     Slave,
+    /// A member of a DLedger group, which knows its role only when it runs: SYNC_MASTER while it leads, else SLAVE.
+    Dledger,
 }
 
 impl Role {
-    /// Java's word.
+    /// Java's word; `DLEDGER` for a member whose role is not known.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Role::AsyncMaster => "ASYNC_MASTER",
             Role::SyncMaster => "SYNC_MASTER",
             Role::Slave => "SLAVE",
+            Role::Dledger => "DLEDGER",
         }
     }
 }
@@ -126,7 +137,7 @@ pub struct Ports {
     pub main: u16,
     /// `listenPort` - 2: the "fast" port (Java fixes the distance, clients compute it; Java answers no pulls there, this program does).
     pub fast: u16,
-    /// `haListenPort`, `listenPort` + 1 unless given.
+    /// `haListenPort`, `listenPort` + 1 unless given; of a member of a DLedger group the port of its own entry in `dLegerPeers`.
     pub ha: u16,
 }
 

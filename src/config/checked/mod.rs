@@ -4,6 +4,7 @@
 
 mod broker;
 mod container;
+mod dledger;
 mod group;
 mod replication;
 mod store;
@@ -14,6 +15,7 @@ use super::raw::RawEntry;
 
 pub use broker::{Addresses, Broker, BrokerLimits, DelayLevels, Ports, Registration, Requests, Role, Topics};
 pub use container::{Container, ContainerLimits, ContainerPorts, Http, Namesrv};
+pub use dledger::{Dledger, Peer, member};
 pub use group::Group;
 pub use replication::Replication;
 pub use store::{Flush, FlushDiskType, KeyIndex, Retention, StoreOptions, Transfer};

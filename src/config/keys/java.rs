@@ -4,11 +4,6 @@ use super::{Refused, Section};
 
 /// Keys whose neglect would lose, hide or expose messages.
 pub(super) const REFUSED: &[Refused] = &[
-    Refused {
-        name: "enableDLegerCommitLog",
-        allowed: "false",
-        why: "DLedger brokers are not supported by this version",
-    },
     Refused { name: "enableControllerMode", allowed: "false", why: "controller mode is not supported by this version" },
     Refused {
         name: "duplicationEnable",

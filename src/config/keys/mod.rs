@@ -2,6 +2,7 @@
 
 mod broker;
 mod container;
+mod dledger;
 mod group;
 mod java;
 mod replication;
@@ -43,7 +44,7 @@ impl Section {
             Section::Container => &[container::CONTAINER],
             Section::Http => &[container::HTTP],
             Section::Namesrv => &[container::NAMESRV],
-            Section::Broker => &[broker::KEYS, store::KEYS, replication::KEYS, group::KEYS],
+            Section::Broker => &[broker::KEYS, store::KEYS, replication::KEYS, group::KEYS, dledger::KEYS],
         };
         tables.iter().copied().flatten()
     }
@@ -125,7 +126,7 @@ fn edit_distance(a: &str, b: &str) -> usize {
 /// One implemented key.
 #[derive(Debug)]
 pub struct Key {
-    /// Java's spelling; our own keys are `limits.snake_case`.
+    /// Java's spelling; our own keys are `limits.snake_case` and `raft.snake_case`.
     pub name: &'static str,
     /// What its values look like.
     pub kind: Kind,
@@ -224,6 +225,19 @@ pub enum Kind {
     Addresses,
     /// Texts, a list or one text with this separator.
     List(char),
+    /// `n0-host:port` several times, a list or one text separated by `;`.
+    Peers,
+    /// `n0`: a letter and digits, or nothing.
+    Member,
+    /// Such ids, a list or one text separated by `;`.
+    Members,
+    /// Two times in milliseconds, the shorter first, a list or one text separated by `;`.
+    Span {
+        /// Smallest of both.
+        min: i64,
+        /// Largest of both.
+        max: i64,
+    },
     /// Hours of the day, 00 to 23, separated by `;`.
     HoursOfDay,
     /// Delays such as `1s 5m 2h`, separated by spaces.
@@ -253,6 +267,12 @@ impl Kind {
             Kind::Address => "host:port".into(),
             Kind::Addresses => "list of host:port, or one text separated by ;".into(),
             Kind::List(separator) => format!("list, or one text separated by {separator}"),
+            Kind::Peers => "list of n0-host:port, or one text separated by ;".into(),
+            Kind::Member => "id such as n0".into(),
+            Kind::Members => "list of ids such as n0, or one text separated by ;".into(),
+            Kind::Span { min, max } => {
+                format!("two times in ms, the shorter first, {min}ms to {max}ms, as a list or one text separated by ;")
+            }
             Kind::HoursOfDay => "hours of the day, 00 to 23, separated by ;".into(),
             Kind::Delays => "delays such as \"1s 5m 2h\", separated by spaces".into(),
         }

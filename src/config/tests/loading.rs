@@ -258,10 +258,6 @@ fn roles_ids_and_replicas_must_fit() {
         "totalReplicas = 3\ninSyncReplicas = 2\nminInSyncReplicas = 3",
         &["container.toml:5: minInSyncReplicas = 3 is more than inSyncReplicas = 2"],
     );
-    check(
-        "enableDLegerCommitLog = true",
-        &["container.toml:3: enableDLegerCommitLog = true: DLedger brokers are not supported by this version"],
-    );
     check("enableDLegerCommitLog = false\nstoreType = \"default\"", &[]);
     check(
         "storeType = \"defaultRocksDB\"",

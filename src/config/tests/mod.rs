@@ -1,5 +1,6 @@
 //! The folder as its users see it: texts in; options, errors and warnings out.
 
+mod dledger;
 mod loading;
 mod table;
 mod updates;

@@ -78,6 +78,10 @@ fn samples(key: &Key) -> Vec<String> {
         Kind::Address => vec!["\"\"".into(), "\"x:1\"".into()],
         Kind::Addresses => vec!["[]".into(), "\"x:1\"".into()],
         Kind::List(_) => vec!["[]".into(), "\"x.conf\"".into()],
+        Kind::Peers => vec!["[]".into(), "\"n0-x:1;n1-x-y:2\"".into()],
+        Kind::Member => vec!["\"\"".into(), "\"n7\"".into()],
+        Kind::Members => vec!["[]".into(), "\"n0;n1\"".into()],
+        Kind::Span { min, max } => vec![format!("[{min}, {max}]"), format!("\"{max};{max}ms\"")],
         Kind::HoursOfDay => vec!["4".into(), "\"04;23\"".into()],
         Kind::Delays => vec!["\"1s\"".into()],
     }
@@ -98,6 +102,7 @@ fn commented_lines_of_container_toml_show_defaults() {
                 "namesrv" => (Some(Section::Namesrv), ""),
                 "defaults" | "broker" => (Some(Section::Broker), ""),
                 "broker.limits" => (Some(Section::Broker), "limits."),
+                "broker.raft" => (Some(Section::Broker), "raft."),
                 other => panic!("unknown table {other}"),
             };
         }

@@ -1,13 +1,15 @@
 //! A TCP connection to or from an HA port.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::{Frame, LinkError};
+use crate::env::mailbox::Receiver;
 use crate::protocol::ha::{Dialect, EPOCH_BYTES, GREETING, HELLO_BYTES, Head, Hello, Report, WELCOME_BYTES, Welcome};
 
 /// Room for reports: a leader reads many at a time.
@@ -18,6 +20,30 @@ const FRAMES_BYTES: usize = 64 * 1024;
 
 /// Bytes of Java's first report, and of our greeting up to where it can be told apart.
 const FIRST_BYTES: usize = 8;
+
+/// Where followers connect.
+pub enum Listener {
+    /// A port of the broker alone.
+    Port(TcpListener),
+    /// Somebody else accepts on the port, keeps what is for others, and hands the rest on with nothing read of it.
+    Handed(Receiver<(TcpStream, SocketAddr)>),
+}
+
+impl Listener {
+    /// The next connection.
+    ///
+    /// # Errors
+    /// The operating system's, such as no file descriptors left.
+    pub async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        match self {
+            Listener::Port(socket) => socket.accept().await,
+            Listener::Handed(connections) => match connections.recv().await {
+                Some(connection) => Ok(connection),
+                None => std::future::pending().await,
+            },
+        }
+    }
+}
 
 /// How a follower introduced itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
