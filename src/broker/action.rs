@@ -1,11 +1,14 @@
 //! What the core wants done. The actor carries actions out in the order they were given.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::config::{Broker, Change};
+use crate::config::{Broker, Change, Role};
 use crate::protocol::command::Command;
 use crate::protocol::ids::{BrokerIdentity, Millis, PhysicalOffset, QueueId, QueueOffset};
+use crate::protocol::raft::{MemberId, Message, Term};
+use crate::raft::Hard;
 use crate::remoting::ConnectionId;
 use crate::store::{Append, NewMessage};
 
@@ -106,6 +109,39 @@ pub enum Action {
         /// The whole file.
         content: String,
     },
+    /// Write what a member of a DLedger group must not forget; comes back as `raft::Event::Saved` or `SaveFailed`.
+    SaveState {
+        /// All of it.
+        hard: Hard,
+    },
+    /// Say something to another member of the DLedger group; it may be lost.
+    Post {
+        /// To whom.
+        to: MemberId,
+        /// What.
+        message: Message,
+    },
+    /// The log follows that member in that term, or nobody; links of other terms are dropped.
+    FollowMember {
+        /// The term.
+        term: Term,
+        /// Its leader.
+        leader: Option<MemberId>,
+        /// Where the leader takes requests, once it has said so.
+        requests: Option<SocketAddr>,
+    },
+    /// The log takes a leader's bytes from now on, instead of messages.
+    FollowLog,
+    /// The DLedger group has committed everything below.
+    Commit {
+        /// The end.
+        end: PhysicalOffset,
+    },
+    /// This broker cannot go on.
+    Fail {
+        /// Why.
+        reason: String,
+    },
     /// The consume queues of a deleted topic go.
     DeleteTopic {
         /// Its name.
@@ -196,6 +232,11 @@ pub enum AfterAppend {
         offset: QueueOffset,
         /// The topic it was delivered to.
         topic: Arc<str>,
+    },
+    /// The first record of a term in a DLedger group.
+    Marker {
+        /// The term.
+        term: Term,
     },
 }
 
@@ -303,8 +344,10 @@ impl ConfigFile {
 /// What the rest of the container learns of a broker's topics.
 #[derive(Clone, Debug)]
 pub struct Announcement {
-    /// Who announces.
+    /// Who announces; of a member of a DLedger group the id of its present role.
     pub identity: BrokerIdentity,
+    /// What it is now.
+    pub role: Role,
     /// The topics to register.
     pub topics: Arc<crate::protocol::body::topic::TopicConfigTable>,
 }

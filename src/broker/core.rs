@@ -13,6 +13,7 @@ use crate::protocol::command::Command;
 use crate::protocol::ids::{Millis, PhysicalOffset};
 use crate::protocol::json;
 use crate::protocol::topic_name;
+use crate::raft;
 use crate::remoting::ConnectionId;
 use crate::replication::epochs::Epochs;
 use crate::store::{AppendError, Appended, Arrival, View};
@@ -24,6 +25,7 @@ use super::error::Error;
 use super::event::{Event, Pulled};
 use super::hold::Holds;
 use super::persist::Persistence;
+use super::raft::Member;
 use super::replicas::Replicas;
 use super::requests::tables::{Change, Unconfirmed};
 use super::requests::{self, Stored};
@@ -84,6 +86,8 @@ pub struct Core {
     pub(super) waiters: Waiters<Stored>,
     pub(super) replicas: Replicas,
     pub(super) part: Part,
+    /// Its part in its DLedger group.
+    pub(super) member: Option<Member>,
     pub(super) votes: Votes<RequestId>,
     pub(super) copies: Copies<RequestId, Unconfirmed>,
     pub(super) lineage: Lineage,
@@ -146,6 +150,7 @@ impl Core {
             waiters: Waiters::default(),
             replicas: Replicas::default(),
             part: Part::new(&config),
+            member: None,
             votes: Votes::default(),
             copies: Copies::default(),
             lineage: Lineage::new(loaded.epochs.clone()),
@@ -177,17 +182,18 @@ impl Core {
             Event::DelayedRead { level, from, units } => self.delayed_read(now, level, from, units, actions),
             Event::OffsetsFound { search, offsets } => self.offsets_found(now, &search, offsets, actions),
             Event::Flushed(flushed) => self.flushed(now, flushed, actions),
-            Event::Arrived(arrivals) => self.arrived(arrivals, actions),
+            Event::Arrived(arrivals) => self.arrived(now, arrivals, actions),
             Event::Persisted { file, result } => self.files.persisted(now, file, result, actions),
             Event::ConfigWritten { result } => self.config_file.written(result, actions),
             Event::Replication(incoming) => self.replication(now, incoming, actions),
             Event::EpochsSaved { result } => self.epochs_saved(now, result),
-            Event::StoreFailed { reason } => self.store_failed(&reason, actions),
+            Event::Raft(event) => self.raft_event(now, event, actions),
+            Event::StoreFailed { reason } => self.store_failed(now, &reason, actions),
             Event::Fetched(fetched) => self.adopt(now, fetched, actions),
             Event::Members(members) => self.members_named(now, members, actions),
             Event::Called { then, answer } => self.called(now, then, answer, actions),
             Event::Escaped { then, result } => self.escaped(now, then, result, actions),
-            Event::Stopping => self.stopping(actions),
+            Event::Stopping => self.stopping(now, actions),
         }
         self.creations.answered(now, &actions[before..]);
     }
@@ -201,8 +207,12 @@ impl Core {
         result: Result<Appended, AppendError>,
         actions: &mut Vec<Action>,
     ) {
-        let result = result.map_err(Error::Append);
+        let result = match then {
+            AfterAppend::Marker { .. } => result.map_err(Error::Append),
+            _ => self.as_led(result),
+        };
         match then {
+            AfterAppend::Marker { term } => self.marked(now, term, result, actions),
             AfterAppend::Send(sent) => self.sent(now, took, &sent, result, actions),
             AfterAppend::SendBack { to, group, topic, dead, goal } => match result {
                 Ok(appended) => {
@@ -238,12 +248,14 @@ impl Core {
             let response = match late {
                 Late::Flush => requests::flush_timed_out(response),
                 Late::Replicas => requests::replicas_timed_out(response),
+                Late::Commit => requests::commit_timed_out(response),
             };
             actions.push(Action::Reply { to, response });
         }
         let expired = self.holds.expired(now);
         self.read_again(expired, actions);
         self.join(now, actions);
+        self.keep_member(now, actions);
         if self.delivers() {
             let polls = self.delays.poll(now);
             actions.extend(polls.into_iter().map(|(level, from)| Action::ReadDelayed { level, from }));
@@ -292,6 +304,7 @@ impl Core {
         let permission = i32::from(self.config.requests.permission);
         super::action::Announcement {
             identity: self.config.identity.clone(),
+            role: self.config.role,
             topics: Arc::new(self.topics.announcement(permission)),
         }
     }
@@ -378,11 +391,17 @@ impl Core {
             self.stats.put_lasted(now.since(since));
             self.answer_when_copied(now, Change::Message, to, response, actions);
         }
-        self.delays.flushed(flushed);
+        if self.member.is_none() {
+            self.delays.flushed(flushed);
+        }
     }
 
-    fn arrived(&mut self, arrivals: Vec<Arrival>, actions: &mut Vec<Action>) {
+    fn arrived(&mut self, now: Millis, arrivals: Vec<Arrival>, actions: &mut Vec<Action>) {
+        let leads_group = self.member.as_ref().is_some_and(Member::leads);
         for arrival in arrivals {
+            if leads_group {
+                self.know_topic(now, &arrival.topic, arrival.queue);
+            }
             if arrival.topic == self.schedule_topic {
                 self.delays.arrived(arrival.queue, arrival.queue_offset, Millis(arrival.tags_code));
             }
@@ -401,15 +420,22 @@ impl Core {
     }
 
     /// Nobody is left waiting for a flush that will not come.
-    fn store_failed(&mut self, reason: &str, actions: &mut Vec<Action>) {
+    fn store_failed(&mut self, now: Millis, reason: &str, actions: &mut Vec<Action>) {
         self.failed = Some(reason.to_owned());
+        self.raft_event(now, raft::Event::Broken { reason: reason.to_owned() }, actions);
         for Stored { to, .. } in self.waiters.drain() {
             let error = Error::Append(AppendError::Poisoned(reason.to_owned()));
             actions.push(Action::Reply { to, response: error.to_response() });
         }
     }
 
-    fn stopping(&mut self, actions: &mut Vec<Action>) {
+    fn stopping(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        self.raft_event(now, raft::Event::Broken { reason: "the broker stops".to_owned() }, actions);
+        self.release_waiting(actions);
+    }
+
+    /// Answers those who wait for slaves, for tables and for messages.
+    pub(super) fn release_waiting(&mut self, actions: &mut Vec<Action>) {
         let (watches, unconfirmed) = self.copies.drain();
         actions.extend(watches.into_iter().map(|to| Action::Reply { to, response: requests::ok() }));
         for (to, change, response) in unconfirmed {

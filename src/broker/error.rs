@@ -86,6 +86,20 @@ pub enum Error {
         /// Its name.
         topic: String,
     },
+    /// Only the leader of a DLedger group takes messages and changes of tables; and one that does not know whether it leads does not either.
+    #[error(
+        "broker {broker} ({member}) does not lead its DLedger group in term {term}, {leader} does: ask the NameServer for the route again"
+    )]
+    NotLeader {
+        /// Its name.
+        broker: String,
+        /// The member that was asked.
+        member: String,
+        /// The term it knows.
+        term: i32,
+        /// Who leads.
+        leader: String,
+    },
     /// A slave takes messages of its master only.
     #[error(
         "service not available now: this broker is a slave of {broker}, messages are put to the master; the client retries there"
@@ -285,7 +299,9 @@ impl Error {
             Error::TimerDisabled | Error::TableFull { .. } | Error::NotEnoughReplicas(_) => response::SYSTEM_ERROR,
             Error::CodeUnknown { .. } => response::REQUEST_CODE_NOT_SUPPORTED,
             Error::Busy { .. } | Error::SlaveNotReadable { .. } => response::SYSTEM_BUSY,
-            Error::SlaveNotWritable { .. } | Error::Joining { .. } => response::SERVICE_NOT_AVAILABLE,
+            Error::SlaveNotWritable { .. } | Error::NotLeader { .. } | Error::Joining { .. } => {
+                response::SERVICE_NOT_AVAILABLE
+            }
             Error::TopicIllegal { .. } | Error::GroupIllegal { .. } => response::INVALID_PARAMETER,
             Error::QueueIllegal { .. } | Error::InvalidParameter { .. } => response::INVALID_PARAMETER,
             Error::TopicReserved { .. }
@@ -345,6 +361,7 @@ fn append_code(error: &AppendError) -> i32 {
         | AppendError::NotAtEnd { .. }
         | AppendError::NotFileStart { .. }
         | AppendError::CutOutside { .. }
+        | AppendError::CutCommitted { .. }
         | AppendError::Damaged { .. } => response::SYSTEM_ERROR,
     }
 }

@@ -85,6 +85,8 @@ pub enum Event {
         /// Why not.
         result: Result<(), String>,
     },
+    /// What a member of a DLedger group hears, or was written for it.
+    Raft(crate::raft::Event),
     /// The store will take no more messages.
     StoreFailed {
         /// Why.

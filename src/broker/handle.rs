@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::env::mailbox::{Sender, TrySendError, oneshot};
 use crate::env::{Panicked, Tasks};
 use crate::protocol::ids::BrokerIdentity;
+use crate::protocol::raft::MemberId;
+use crate::raft;
 use crate::remoting::{Connection, Request, Service};
 use crate::replication::link::local::Door;
 
 use super::action::Announcement;
 use super::error::Error;
 use super::group::Presence;
+use super::raft::Standing;
 use super::snapshot::Snapshot;
 use super::stages::Stages;
 
@@ -24,6 +27,7 @@ pub struct Handle {
     refused: Arc<AtomicU64>,
     mailbox_limit: usize,
     stages: Arc<Stages>,
+    posts: Sender<raft::Event>,
 }
 
 /// A broker that has just been started.
@@ -34,6 +38,8 @@ pub struct Started {
     pub announcements: tokio::sync::watch::Receiver<Announcement>,
     /// Whether it takes part in its group yet: only then it is registered.
     pub presence: tokio::sync::watch::Receiver<Presence>,
+    /// What a member of a DLedger group is now; `None` for any other broker.
+    pub standing: tokio::sync::watch::Receiver<Option<Standing>>,
     /// Where slaves of the same process find its log.
     pub door: Door,
     /// The tasks of its links to the other members of its group; they end with the broker, the port of the log with them.
@@ -64,9 +70,19 @@ impl Handle {
         mailbox: Sender<Request>,
         control: Sender<Control>,
         mailbox_limit: usize,
-        stages: Arc<Stages>,
+        (stages, posts): (Arc<Stages>, Sender<raft::Event>),
     ) -> Handle {
-        Handle { identity, mailbox, control, refused: Arc::default(), mailbox_limit, stages }
+        Handle { identity, mailbox, control, refused: Arc::default(), mailbox_limit, stages, posts }
+    }
+
+    /// Another member of its DLedger group says something. Without room it is dropped: it will be said again.
+    pub fn deliver(&self, from: MemberId, message: raft::Message) {
+        let _dropped = self.posts.try_send(raft::Event::Message { from, message });
+    }
+
+    /// The process of another member has ended for certain; told in order with its messages.
+    pub fn gone(&self, member: MemberId) {
+        let _dropped = self.posts.try_send(raft::Event::Gone { member });
     }
 
     /// Cluster, name and id.

@@ -1,32 +1,37 @@
 //! Starting a broker: store and files are read on the I/O pool, then the actor begins.
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::config::{Broker, Role};
+use crate::config::{Broker, Dledger, Role};
 use crate::env::{Disk, Env, TaskKind, mailbox};
 use crate::protocol::ha::Epoch;
-use crate::protocol::ids::Millis;
+use crate::protocol::ids::{Millis, PhysicalOffset};
 use crate::protocol::json;
+use crate::protocol::raft::{Letter, MemberId};
+use crate::raft::{self, Hard, Raft};
 use crate::remoting::Client;
 use crate::replication::epochs::Epochs;
-use crate::replication::following::Following;
+use crate::replication::following::{Following, Leader};
 use crate::replication::leading::Leading;
 use crate::replication::link::local::Door;
 use crate::replication::link::tcp::Listener;
 use crate::replication::sender::LinkOptions;
-use crate::store::{self, Progress, Store};
+use crate::store::{self, Commits, Progress, Store};
 
 use super::action::ConfigFile;
-use super::actor::{Actor, Parts};
+use super::actor::{Actor, Doors, Parts};
 use super::core::{Core, Loaded};
 use super::escape::Escaped;
 use super::group::Members;
 use super::handle::{Handle, Started};
 use super::metadata::Follower;
+use super::raft::entry::as_follower;
+use super::raft::{Member, StateError, open_state};
 use super::readers::Readers;
 use super::role::joins;
 use super::stages::Stages;
@@ -40,6 +45,9 @@ const RESULTS_LIMIT: usize = 4_096;
 
 /// Frames and reports that may wait for the broker; a frame has `haTransferBatchSize` bytes.
 const INCOMING_LIMIT: usize = 256;
+
+/// What other members of a DLedger group have said and the broker has not heard yet.
+const POSTS_LIMIT: usize = 256;
 
 /// Jobs of one broker that wait or run in the pool: store, files, cold reads.
 const POOL_JOBS_MAX: usize = 64;
@@ -70,6 +78,9 @@ pub enum StartError {
         /// What is wrong.
         reason: String,
     },
+    /// A member of a DLedger group does not know what it has promised.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The I/O pool did not run the start.
     #[error("the i/o pool did not open the store: {0}")]
     Pool(#[from] crate::env::Full),
@@ -87,6 +98,10 @@ pub struct Links {
     pub members: watch::Receiver<Option<Members>>,
     /// Takes messages for other masters.
     pub escapes: mailbox::Sender<Escaped>,
+    /// Takes what a member of a DLedger group says to the others.
+    pub letters: mailbox::Sender<Letter>,
+    /// The other members of its DLedger group that live in this process.
+    pub doors: watch::Receiver<Doors>,
 }
 
 /// Starts a broker; `progress` shows how far its recovery is.
@@ -99,12 +114,15 @@ pub async fn start(
     progress: Arc<Progress>,
     links: Links,
 ) -> Result<Started, StartError> {
+    let identity = Arc::new(config.identity.clone());
+    let config = as_follower(&config);
     let weight = usize::try_from(config.limits.io_weight).unwrap_or(1);
     let share = env.pool.share(POOL_JOBS_MAX * weight);
     let (opening, disk) = (Arc::clone(&config), Arc::clone(&env.disk));
-    let now = Millis(env.clock.now_millis());
+    let steady = Millis(i64::try_from(env.clock.monotonic().as_millis()).unwrap_or(i64::MAX));
+    let times = (Millis(env.clock.now_millis()), steady);
     let seed = env.entropy.next_u64();
-    let (store, core) = share.run(move || open(&opening, &disk, now, seed, &progress)).await??;
+    let (store, core) = share.run(move || open(&opening, &disk, times, seed, &progress)).await??;
 
     let owner: Arc<str> = config.identity.to_string().into();
     let requests_limit = config.limits.inflight_requests;
@@ -115,6 +133,9 @@ pub async fn start(
     let readers =
         Readers::new(store.view(), env.tasks.clone(), (share.clone(), weight), results.clone(), Arc::clone(&owner));
     let stages = Arc::new(Stages::default());
+    let (posts, posted) = mailbox::bounded(POSTS_LIMIT);
+    let (standing, stands) = watch::channel(core.standing());
+    let (leader, leaders) = watch::channel(Leader::default());
     let (present, presence) = watch::channel(core.presence());
     let (log, logs) = watch::channel(core.log_state(&store, 0));
     let (news, incoming) = mailbox::bounded(INCOMING_LIMIT);
@@ -124,22 +145,29 @@ pub async fn start(
         let follower = Follower::new(&config, (client, upstream), results.clone(), Arc::clone(&env.clock));
         drop(group.tasks.spawn(TaskKind::Slave, &owner, follower.run()));
     }
-    if config.role == Role::Slave || joins(&config) {
-        let following = Following {
-            owner: Arc::clone(&owner),
-            env: group.clone(),
-            log: logs.clone(),
-            broker: news.clone(),
-            known: links.upstream.subscribe(),
-            locate: Upstream::leader,
-            options: link_options(&config),
-            id: config.identity.id,
-        };
+    let follow = |locate| Following {
+        owner: Arc::clone(&owner),
+        env: group.clone(),
+        log: logs.clone(),
+        broker: news.clone(),
+        known: locate,
+        locate: Leader::clone,
+        options: link_options(&config),
+        id: config.identity.id,
+    };
+    if config.dledger.is_some() {
+        drop(group.tasks.spawn(TaskKind::Replication, &owner, follow(leaders).run()));
+    } else if config.role == Role::Slave || joins(&config) {
+        let known = links.upstream.subscribe();
+        let Following { owner: whose, env, log, broker, options, id, .. } = follow(leaders);
+        let following = Following { owner: whose, env, log, broker, known, locate: Upstream::leader, options, id };
         drop(group.tasks.spawn(TaskKind::Replication, &owner, following.run()));
     }
     let (door, calls) = Door::new();
+    let requests_at = SocketAddr::new(config.addresses.client, config.ports.main);
     let log_of = (store.view(), share.clone());
-    let leading = Leading::new(Arc::clone(&owner), group.clone(), log_of, logs, news, link_options(&config));
+    let leading =
+        Leading::new(Arc::clone(&owner), group.clone(), log_of, logs, news, (link_options(&config), requests_at));
     drop(group.tasks.spawn(TaskKind::Replication, &owner, leading.run(links.listener, calls)));
     let parts = Parts {
         core,
@@ -160,13 +188,19 @@ pub async fn start(
         upstream: links.upstream,
         client: links.client,
         escapes: links.escapes,
+        posts: posted,
+        letters: links.letters,
+        doors: links.doors,
+        leader,
+        standing,
+        state_file: state_file(&config),
         readers,
         share,
         stages: Arc::clone(&stages),
     };
     let ended = env.tasks.spawn(TaskKind::BrokerActor, &owner, Actor::new(parts).run());
-    let handle = Handle::new(Arc::new(config.identity.clone()), mailbox, control, requests_limit, stages);
-    Ok(Started { handle, announcements, presence, ended, door, links: group.tasks })
+    let handle = Handle::new(identity, mailbox, control, requests_limit, (stages, posts));
+    Ok(Started { handle, announcements, presence, standing: stands, ended, door, links: group.tasks })
 }
 
 /// How the links of a broker behave.
@@ -182,24 +216,30 @@ pub fn link_options(config: &Broker) -> LinkOptions {
     }
 }
 
-/// Opens a broker's store and tables, ready for an owner. Blocks: for the I/O pool. `seed` makes its unique ids differ from those of
-/// its last run.
+/// Where a member of a DLedger group keeps its promises.
+fn state_file(config: &Broker) -> PathBuf {
+    config.store.root.join("raftState")
+}
+
+/// Opens a broker's store and tables, ready for an owner. Blocks: for the I/O pool. `now` is the time by the wall and by a clock that never
+/// goes back; `seed` makes its unique ids, and the chance in its elections, differ from those of its last run.
 ///
 /// # Errors
 /// [`StartError`]; the lock of the store is given back then.
 pub fn open(
     config: &Arc<Broker>,
     disk: &Arc<dyn Disk>,
-    now: Millis,
+    (now, steady): (Millis, Millis),
     seed: u64,
     progress: &Progress,
 ) -> Result<(Store, Core), StartError> {
-    let mut store = Store::open(
-        store::Options::new(config.store.clone(), config.delay_levels.clone()),
-        Arc::clone(disk),
-        now,
-        progress,
-    )?;
+    let config = &as_follower(config);
+    let commits = config.dledger.is_some().then(|| match disk.exists(&state_file(config)) {
+        true => Commits::InCheckpoint,
+        false => Commits::Unknown,
+    });
+    let options = store::Options { commits, ..store::Options::new(config.store.clone(), config.delay_levels.clone()) };
+    let mut store = Store::open(options, Arc::clone(disk), now, progress)?;
     if config.role == Role::Slave || joins(config) {
         store.follow_master();
     }
@@ -212,9 +252,25 @@ pub fn open(
         delay_offsets: load(&**disk, &folder, ConfigFile::DelayOffsets)?,
         epochs: epochs(config, &**disk, &store)?,
     };
-    let core = Core::new(Arc::clone(config), store.view(), &loaded, now, seed)
+    let mut core = Core::new(Arc::clone(config), store.view(), &loaded, now, seed)
         .map_err(|(file, error)| unreadable(&folder, file, &error))?;
+    if let Some(dledger) = &config.dledger {
+        let hard = open_state(&**disk, &state_file(config), dledger, &loaded.epochs)?;
+        core.take_part(member(dledger, hard, store.committed(), steady, seed));
+    }
     Ok((store, core))
+}
+
+fn member(config: &Dledger, hard: Hard, committed: PhysicalOffset, now: Millis, seed: u64) -> Member {
+    let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    let options = raft::Options {
+        heartbeat_millis: millis(config.heartbeat),
+        election_min_millis: millis(config.election_min),
+        election_max_millis: millis(config.election_max),
+        ..raft::Options::default()
+    };
+    let me = MemberId(config.me);
+    Member::new(Raft::new(options, me, hard, committed, now, seed), me, &config.group, now)
 }
 
 /// Who wrote which part of the log. A master begins a new epoch with each start: what it may have lost since its followers

@@ -17,6 +17,7 @@ use crate::store::Store;
 use super::action::{Action, RequestId};
 use super::core::Core;
 use super::error::Error;
+use super::raft::Member;
 use super::requests::Stored;
 use super::requests::tables::Change;
 use super::state::waiters::{Deadlines, Goal};
@@ -46,19 +47,27 @@ impl Core {
                 self.replicas.traffic.insert(session, traffic);
                 self.replicas.progress.opened(session, about);
                 self.held(now, actions);
+                self.matched(now, session, actions);
             }
             Incoming::Reported { session, end } => {
                 self.replicas.progress.reported(session, end);
                 self.held(now, actions);
+                self.matched(now, session, actions);
             }
             Incoming::Closed { session } => {
                 self.replicas.traffic.remove(&session);
                 self.replicas.progress.closed(session);
             }
-            Incoming::Following { leader, dialect } => {
+            // A link of a term that is over; it has been told to end.
+            Incoming::Following { reign, .. } if !self.follows_in(reign.map(|reign| reign.term)) => {}
+            Incoming::Following { leader, dialect, reign } => {
                 tracing::info!(broker = %self.config.identity, leader, ?dialect, "follows");
                 self.replicas.following = Some(leader);
                 self.replicas.heard = now;
+                if let (Some(reign), Some(member)) = (reign, &self.member) {
+                    let (term, leader) = (reign.term, member.raft().leader());
+                    actions.push(Action::FollowMember { term, leader, requests: Some(reign.requests) });
+                }
                 // A master that joins its group serves no consumer yet: the NameServers say when it does.
                 if !self.config.group.acting_master {
                     self.master_is_back(actions);
@@ -72,16 +81,21 @@ impl Core {
                     tracing::debug!(broker = %self.config.identity, leader, reason, "cannot follow yet");
                 }
             }
-            Incoming::Adopt { epochs } if self.adopts_epochs() => self.lineage.adopt(epochs),
+            Incoming::Adopt { term, .. } if !self.follows_in(term) => {}
+            Incoming::Adopt { epochs, term } if self.adopts_epochs() => {
+                self.lineage.adopt(epochs);
+                self.verified(now, term, actions);
+            }
             Incoming::Adopt { .. } => {
                 tracing::warn!(broker = %self.config.identity, "a slave's epochs come too late: this master leads");
             }
             Incoming::Heard => self.replicas.heard = now,
-            Incoming::Received { bytes, .. } => {
+            Incoming::Received { bytes, term, .. } => {
                 self.replicas.heard = now;
                 self.replicas.rate.add(now, bytes.len());
+                self.verified(now, term, actions);
             }
-            Incoming::Cut { to } => self.lineage.cut(to),
+            Incoming::Cut { to, .. } => self.lineage.cut(to),
         }
     }
 
@@ -139,6 +153,7 @@ impl Core {
             epochs_saved: self.lineage.is_saved(),
             refused,
             leads: self.lets_followers_in(),
+            term: self.member.as_ref().map(Member::term),
         }
     }
 
@@ -147,13 +162,16 @@ impl Core {
     /// # Errors
     /// When it must not be stored, because too few replicas are in sync.
     pub(super) fn goal(&self, waits: bool) -> Result<Goal, Error> {
+        if self.member.is_some() {
+            return Ok(Goal { commit: true, ..Goal::default() });
+        }
         let options = &self.config.replication;
         let group = self.config.group.acting_master.then(|| Group {
             alive: self.alive(),
             in_sync: self.replicas.progress.in_sync(self.view.log_range().1, options.max_gap_not_in_sync),
         });
         let replicas = ack::needed(self.config.role, options, group, waits)?;
-        Ok(Goal { flush: waits && self.waits_for_flush(), replicas })
+        Ok(Goal { flush: waits && self.waits_for_flush(), replicas, commit: false })
     }
 
     /// Answers a stored message when its goal is reached.
@@ -171,7 +189,11 @@ impl Core {
         }
         let held = self.replicas.progress.held_by(goal.replicas).unwrap_or_default();
         let slaves = i64::try_from(self.config.replication.slave_timeout.as_millis()).unwrap_or(i64::MAX);
-        let deadlines = Deadlines { flush: now.plus(self.sync_flush_timeout_millis()), replicas: now.plus(slaves) };
+        let deadlines = Deadlines {
+            flush: now.plus(self.sync_flush_timeout_millis()),
+            replicas: now.plus(slaves),
+            commit: Core::commit_deadline(now),
+        };
         self.waiters.push(goal, end, deadlines, held, Stored { to, response, since: now });
     }
 }

@@ -16,6 +16,7 @@ use crate::store::{Patience, Usage};
 
 use super::core::Core;
 pub use super::creations::{CREATION_MILLIS_BOUNDS, Creation, CreationTimes};
+use super::raft::Standing;
 use super::state::clients::Members;
 use super::state::stats::KindCounts;
 pub use super::state::stats::{
@@ -84,6 +85,8 @@ pub struct Snapshot {
     pub following: Option<bool>,
     /// Whether it acts for its master.
     pub acting: bool,
+    /// What a member of a DLedger group is.
+    pub raft: Option<Standing>,
 }
 
 /// `rocketmq_messages_in_total`, `rocketmq_throughput_in_total`, `rocketmq_message_size`.
@@ -207,6 +210,7 @@ impl Core {
             replica_lags: self.replica_lags(),
             following: self.is_slave().then_some(self.replicas.following.is_some()),
             acting: self.part.is_acting(),
+            raft: self.standing(),
         }
     }
 

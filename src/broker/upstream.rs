@@ -18,6 +18,6 @@ impl Upstream {
     /// Where the log comes from.
     #[must_use]
     pub fn leader(&self) -> Leader {
-        Leader { address: self.ha_address.clone(), door: self.door.clone() }
+        Leader { address: self.ha_address.clone(), door: self.door.clone(), term: None }
     }
 }

@@ -25,7 +25,7 @@ use crate::broker::action::Announcement;
 use crate::broker::{self, Exit, Links, Members, Presence, Started, Upstream};
 use crate::config;
 use crate::dispatch;
-use crate::env::{Env, TaskKind, Tasks};
+use crate::env::{Env, TaskKind, Tasks, mailbox};
 use crate::protocol::body::register::RegisterBrokerBody;
 use crate::protocol::body::topic::TopicConfigAndMapping;
 use crate::remoting::{self, BACKLOG};
@@ -223,6 +223,8 @@ impl Living {
             upstream: Arc::clone(&self.upstream),
             members: known_members,
             escapes,
+            letters: mailbox::bounded(1).0,
+            doors: watch::channel(broker::Doors::default()).1,
         };
         let started = match start_broker(&env, &self.owner, &self.config, &progress, links).await {
             Ok(started) => started,

@@ -55,6 +55,12 @@ impl Epochs {
         self.list.last().copied()
     }
 
+    /// The newest one that begins before a position.
+    #[must_use]
+    pub fn newest_before(&self, position: PhysicalOffset) -> Option<Epoch> {
+        self.list.iter().rev().find(|epoch| epoch.start < position).copied()
+    }
+
     /// The number of the epoch a byte belongs to.
     #[must_use]
     pub fn number_at(&self, position: PhysicalOffset) -> Option<i32> {

@@ -12,9 +12,13 @@ use super::epochs::Epochs;
 use super::sender::{Closed, LinkOptions, LogState};
 use crate::protocol::ha::{Dialect, Head, Hello, Report, Welcome};
 use crate::protocol::ids::{BrokerId, Millis, PhysicalOffset};
+use crate::protocol::raft::Term;
 
 /// The first pause after a second failure in a row, and the longest.
 const PAUSE: (i64, i64) = (100, 5_000);
+
+/// The longest within a DLedger group: a leader that was just elected opens in a moment, and nothing is committed before.
+const PAUSE_IN_GROUP: i64 = 200;
 
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +56,8 @@ enum State {
 pub struct Follower {
     options: LinkOptions,
     broker: BrokerId,
+    /// That of the link, within a DLedger group.
+    term: Option<Term>,
     state: State,
     /// Links lost without a frame between them.
     failures: u32,
@@ -73,6 +79,7 @@ impl Follower {
         Follower {
             options,
             broker,
+            term: None,
             state: State::Parted { retry: now },
             failures: 0,
             next: None,
@@ -98,6 +105,11 @@ impl Follower {
         }
     }
 
+    /// The next link will be of this term, within a DLedger group.
+    pub fn turn_to(&mut self, term: Option<Term>) {
+        self.term = term;
+    }
+
     /// A connection stands; what to send first.
     pub fn connected(&mut self, now: Millis, log: &LogState) -> Hello {
         self.state = State::Greeting;
@@ -106,7 +118,7 @@ impl Follower {
         self.refused = log.refused;
         self.next = (log.end.0 > 0).then_some(log.end);
         self.epoch = log.epochs.newest().map_or(0, |epoch| epoch.number);
-        Hello { broker: self.broker, end: log.end }
+        Hello { broker: self.broker, end: log.end, term: self.term }
     }
 
     /// The leader is one of ours.
@@ -115,6 +127,10 @@ impl Follower {
     /// Why this log cannot follow that leader.
     pub fn welcomed(&mut self, now: Millis, welcome: &Welcome, log: &LogState) -> Result<Agreed, Closed> {
         self.last_heard = now;
+        let theirs = welcome.reign.map(|reign| reign.term);
+        if theirs != self.term {
+            return Err(Closed::Term { link: self.term, now: theirs });
+        }
         self.state = State::Following { dialect: Dialect::Ours };
         if log.end.0 == 0 {
             return Ok(Agreed { cut: None });
@@ -169,6 +185,10 @@ impl Follower {
             State::Greeting => None,
             State::Following { dialect } => Some(dialect),
         };
+        // Of what this member has now, nothing may be told to a leader of before: it may be another one's.
+        if log.term != self.term {
+            return Err(Closed::Term { link: self.term, now: log.term });
+        }
         if log.refused != self.refused {
             return Err(Closed::Refused);
         }
@@ -191,11 +211,15 @@ impl Follower {
         Ok(Step::Wait { until: heartbeat.min(deadline) })
     }
 
+    fn pause_max(&self) -> i64 {
+        if self.term.is_some() { PAUSE_IN_GROUP } else { PAUSE.1 }
+    }
+
     /// The link is gone, or could not be made.
     pub fn lost(&mut self, now: Millis) {
         let pause = match self.failures {
             0 => 0,
-            failures => PAUSE.0.saturating_mul(1 << (failures - 1).min(16)).min(PAUSE.1),
+            failures => PAUSE.0.saturating_mul(1 << (failures - 1).min(16)).min(self.pause_max()),
         };
         self.failures += 1;
         self.state = State::Parted { retry: now.plus(pause) };
@@ -207,7 +231,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::protocol::ha::Epoch;
+    use crate::protocol::ha::{Epoch, Reign};
 
     const OPTIONS: LinkOptions = LinkOptions { heartbeat: 5_000, housekeeping: 20_000, batch: 100, flow_limit: None };
 
@@ -225,13 +249,16 @@ mod tests {
             epochs_saved: true,
             refused: 0,
             leads: true,
+            term: None,
         }
     }
 
     fn follower(log: &LogState) -> Follower {
         let mut follower = Follower::new(OPTIONS, BrokerId(1), Millis(0));
         assert_eq!(follower.step(Millis(0), log), Ok(Step::Connect));
-        assert_eq!(follower.connected(Millis(0), log), Hello { broker: BrokerId(1), end: log.end });
+        let hello = Hello { broker: BrokerId(1), end: log.end, term: log.term };
+        follower.turn_to(log.term);
+        assert_eq!(follower.connected(Millis(0), log), hello);
         follower
     }
 
@@ -251,7 +278,7 @@ mod tests {
         expected: Result<Option<i64>, Closed>,
     ) {
         let log = log(end, end, own);
-        let welcome = Welcome { end: PhysicalOffset(leader_end), epochs: epochs(leader) };
+        let welcome = Welcome { end: PhysicalOffset(leader_end), epochs: epochs(leader), reign: None };
         let agreed = follower(&log).welcomed(Millis(0), &welcome, &log);
         assert_eq!(agreed.map(|agreed| agreed.cut), expected.map(|cut| cut.map(PhysicalOffset)), "{own:?} {end}");
     }
@@ -274,7 +301,7 @@ mod tests {
         let start = log(100, 100, &[(1, 0)]);
         let mut follower = follower(&start);
         assert_eq!(follower.step(Millis(1), &start), Ok(Step::Wait { until: Millis(20_000) }));
-        let welcome = Welcome { end: PhysicalOffset(300), epochs: epochs(&[(1, 0)]) };
+        let welcome = Welcome { end: PhysicalOffset(300), epochs: epochs(&[(1, 0)]), reign: None };
         follower.welcomed(Millis(1), &welcome, &start).unwrap();
         assert_eq!(follower.step(Millis(1), &start), Ok(report(1, 100)));
         follower.frame(Millis(2), &head(1, 100, 50)).unwrap();
@@ -287,6 +314,24 @@ mod tests {
         let refused = LogState { refused: 1, ..log(150, 150, &[(1, 0)]) };
         assert_eq!(follower.step(Millis(5_004), &refused), Err(Closed::Refused));
         assert_eq!(follower.step(Millis(25_004), &start), Err(Closed::Silent { millis: 20_000 }));
+    }
+
+    #[test]
+    fn a_link_of_a_group_ends_with_its_term() {
+        let of = |term: i32| LogState { term: Some(Term(term)), ..log(100, 100, &[(1, 0)]) };
+        let welcome = |term: Option<i32>| Welcome {
+            end: PhysicalOffset(300),
+            epochs: epochs(&[(1, 0)]),
+            reign: term.map(|term| Reign { term: Term(term), requests: ([127, 0, 0, 1], 10_911).into() }),
+        };
+        let ended = |now: Option<i32>| Closed::Term { link: Some(Term(3)), now: now.map(Term) };
+        for other in [None, Some(2), Some(4)] {
+            assert_eq!(follower(&of(3)).welcomed(Millis(1), &welcome(other), &of(3)), Err(ended(other)));
+        }
+        let mut follower = follower(&of(3));
+        follower.welcomed(Millis(1), &welcome(Some(3)), &of(3)).unwrap();
+        assert_eq!(follower.step(Millis(1), &of(3)), Ok(report(1, 100)));
+        assert_eq!(follower.step(Millis(2), &LogState { end: PhysicalOffset(150), ..of(4) }), Err(ended(Some(4))));
     }
 
     #[test]

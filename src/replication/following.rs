@@ -15,8 +15,9 @@ use super::link::{FrameSource, LinkError, ReportSink};
 use super::sender::{Closed, LinkOptions, LogState};
 use crate::env::Env;
 use crate::env::mailbox;
-use crate::protocol::ha::{Dialect, Welcome};
+use crate::protocol::ha::{Dialect, Reign, Welcome};
 use crate::protocol::ids::{BrokerId, Millis};
+use crate::protocol::raft::Term;
 
 /// How long a leader may take to accept a connection and to answer a greeting. A Java master that is idle answers with its first
 /// heartbeat, after 5 s by default.
@@ -29,6 +30,8 @@ pub struct Leader {
     pub address: Option<String>,
     /// When it is a broker of this process; goes before the address.
     pub door: Option<Door>,
+    /// The term in which it leads, within a DLedger group.
+    pub term: Option<Term>,
 }
 
 impl Leader {
@@ -38,6 +41,10 @@ impl Leader {
             (None, Some(address)) => address,
             (None, None) => "nobody",
         }
+    }
+
+    fn is_known(&self) -> bool {
+        self.door.is_some() || self.address.is_some()
     }
 }
 
@@ -107,10 +114,15 @@ impl<T> Following<T> {
                 Ok(Step::Report(_)) | Err(_) => unreachable!("without a link nothing is sent and nothing is closed"),
             }
             let leader = (self.locate)(&self.known.borrow_and_update());
-            if leader == Leader::default() {
-                self.known.changed().await.map_err(|_| Ended::Broker)?;
+            // What is known and what the log says change one after the other.
+            if !leader.is_known() || leader.term != state.term {
+                tokio::select! {
+                    changed = self.known.changed() => changed.map_err(|_| Ended::Broker)?,
+                    changed = self.log.changed(), if leader.is_known() => changed.map_err(|_| Ended::Broker)?,
+                }
                 continue;
             }
+            follower.turn_to(leader.term);
             let reason = match self.follow(&mut follower, &leader).await {
                 Ok(never) => match never {},
                 Err(reason) => reason,
@@ -138,20 +150,24 @@ impl<T> Following<T> {
     }
 
     async fn follow(&mut self, follower: &mut Follower, leader: &Leader) -> Result<std::convert::Infallible, Ended> {
-        let (link, dialect) = self.connect(follower, leader).await?;
-        self.tell(Incoming::Following { leader: leader.name().to_owned(), dialect }).await?;
+        let (link, dialect, reign) = self.connect(follower, leader).await?;
+        self.tell(Incoming::Following { leader: leader.name().to_owned(), dialect, reign }).await?;
         self.receive(follower, leader, link).await
     }
 
     /// Connects, greets and agrees on where to begin.
-    async fn connect(&mut self, follower: &mut Follower, leader: &Leader) -> Result<(Link, Dialect), Ended> {
+    async fn connect(
+        &mut self,
+        follower: &mut Follower,
+        leader: &Leader,
+    ) -> Result<(Link, Dialect, Option<Reign>), Ended> {
         if let Some(door) = &leader.door {
             let state = self.log.borrow_and_update().clone();
             let hello = follower.connected(self.now(), &state);
             let answer = door.call(hello).await?;
             self.agree(follower, &answer.welcome).await?;
             let link = Link { frames: FrameSource::Local(answer.frames), reports: ReportSink::Local(answer.reports) };
-            return Ok((link, Dialect::Ours));
+            return Ok((link, Dialect::Ours, answer.welcome.reign));
         }
         let address = leader.address.as_deref().ok_or(Ended::Nobody)?;
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address));
@@ -163,21 +179,24 @@ impl<T> Following<T> {
         let silence = Duration::from_millis(self.options.housekeeping.unsigned_abs());
         let greeted = tokio::time::timeout(silence, tcp::greet(&mut stream, hello)).await;
         let answered = greeted.map_err(|_| Closed::Silent { millis: self.options.housekeeping })??;
-        let (dialect, buffer) = match answered {
+        let (dialect, buffer, reign) = match answered {
             Answered::Ours(welcome) => {
                 self.agree(follower, &welcome).await?;
-                (Dialect::Ours, bytes::BytesMut::new())
+                (Dialect::Ours, bytes::BytesMut::new(), welcome.reign)
+            }
+            Answered::Java(_) if leader.term.is_some() => {
+                return Err(Closed::Term { link: leader.term, now: None }.into());
             }
             Answered::Java(buffer) => {
                 follower.answered_in_java(self.now(), &state);
-                self.adopt(Epochs::default()).await?;
-                (Dialect::Java, buffer)
+                self.adopt(Epochs::default(), None).await?;
+                (Dialect::Java, buffer, None)
             }
         };
         let (reader, writer) = stream.into_split();
         let frames = FrameSource::Tcp(tcp::FrameSource::new(reader, dialect, buffer));
         let reports = ReportSink::Tcp(tcp::ReportSink::new(writer, dialect));
-        Ok((Link { frames, reports }, dialect))
+        Ok((Link { frames, reports }, dialect, reign))
     }
 
     /// Cuts the log back to what the leader has too.
@@ -185,23 +204,25 @@ impl<T> Following<T> {
         let state = self.log.borrow_and_update().clone();
         let agreed = follower.welcomed(self.now(), welcome, &state)?;
         let epochs = Epochs::new(welcome.epochs.iter().copied());
-        let Some(to) = agreed.cut else { return self.adopt(epochs).await };
+        let term = welcome.reign.map(|reign| reign.term);
+        let Some(to) = agreed.cut else { return self.adopt(epochs, term).await };
         tracing::warn!(broker = %self.owner, from = %state.end, %to, "the leader has other bytes: the log is cut back");
-        self.tell(Incoming::Cut { to }).await?;
-        let is_cut = |log: &LogState| log.end <= to || log.refused != state.refused;
-        let end = self.log.wait_for(is_cut).await.map_err(|_| Ended::Broker)?.end;
-        if end != to {
+        self.tell(Incoming::Cut { to, term }).await?;
+        let is_over = |log: &LogState| log.end <= to || log.refused != state.refused || log.term != term;
+        let log = self.log.wait_for(is_over).await.map_err(|_| Ended::Broker)?.clone();
+        check_term(term, &log)?;
+        if log.end != to {
             return Err(Closed::Refused.into());
         }
-        self.adopt(epochs).await
+        self.adopt(epochs, term).await
     }
 
     /// The leader's epochs are on disk before its first byte is asked for.
-    async fn adopt(&mut self, epochs: Epochs) -> Result<(), Ended> {
-        self.tell(Incoming::Adopt { epochs: epochs.clone() }).await?;
-        let is_adopted = |log: &LogState| log.epochs_saved && *log.epochs == epochs;
-        self.log.wait_for(is_adopted).await.map_err(|_| Ended::Broker)?;
-        Ok(())
+    async fn adopt(&mut self, epochs: Epochs, term: Option<Term>) -> Result<(), Ended> {
+        self.tell(Incoming::Adopt { epochs: epochs.clone(), term }).await?;
+        let is_over = |log: &LogState| log.epochs_saved && *log.epochs == epochs || log.term != term;
+        let log = self.log.wait_for(is_over).await.map_err(|_| Ended::Broker)?.clone();
+        Ok(check_term(term, &log)?)
     }
 
     async fn receive(
@@ -230,7 +251,7 @@ impl<T> Following<T> {
                     let (epoch, at) = (frame.head.epoch, frame.head.at);
                     let news = match frame.body.is_empty() {
                         true => Incoming::Heard,
-                        false => Incoming::Received { epoch, at, bytes: frame.body },
+                        false => Incoming::Received { epoch, at, bytes: frame.body, term: leader.term },
                     };
                     self.tell(news).await?;
                 }
@@ -256,4 +277,9 @@ impl<T> Following<T> {
     fn pause(&self, until: Millis) -> Duration {
         Duration::from_millis(until.since(self.now()).max(1).unsigned_abs())
     }
+}
+
+/// Whatever was waited for, the link has ended when its term has.
+fn check_term(link: Option<Term>, log: &LogState) -> Result<(), Closed> {
+    if log.term == link { Ok(()) } else { Err(Closed::Term { link, now: log.term }) }
 }

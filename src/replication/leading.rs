@@ -17,8 +17,9 @@ use super::rate::Rate;
 use super::sender::{Closed, LinkOptions, LogState, Sender, Step};
 use crate::env::mailbox::{self, Receiver};
 use crate::env::{Env, Share, TaskKind};
-use crate::protocol::ha::{Dialect, Head, Hello, Report, Welcome};
+use crate::protocol::ha::{Dialect, Head, Hello, Reign, Report, Welcome};
 use crate::protocol::ids::{Millis, PhysicalOffset};
+use crate::protocol::raft::Term;
 use crate::store::{Patience, ReadError, View};
 
 /// Links of one leader. A group has a handful of members; more are strangers.
@@ -65,6 +66,8 @@ pub struct Leading {
     pub broker: mailbox::Sender<Incoming>,
     /// How links behave.
     pub options: LinkOptions,
+    /// Where the leader takes requests.
+    pub requests: SocketAddr,
     sessions: AtomicU64,
     open: AtomicUsize,
 }
@@ -91,10 +94,10 @@ impl Leading {
         (view, share): (View, Share),
         log: watch::Receiver<LogState>,
         broker: mailbox::Sender<Incoming>,
-        options: LinkOptions,
+        (options, requests): (LinkOptions, SocketAddr),
     ) -> Arc<Leading> {
         let (sessions, open) = (AtomicU64::new(0), AtomicUsize::new(0));
-        Arc::new(Leading { owner, env, view, share, log, broker, options, sessions, open })
+        Arc::new(Leading { owner, env, view, share, log, broker, options, requests, sessions, open })
     }
 
     /// Serves followers until the tasks are told to end: those that connect to the port, and those of this process.
@@ -153,45 +156,62 @@ impl Leading {
             Ok(Err(error)) => return self.turn_away(remote, &error),
             Err(_) => return self.turn_away(remote, &Closed::Silent { millis: self.options.housekeeping }),
         };
-        let (dialect, replica, first) = match introduction {
-            Introduction::Java(report) => (Dialect::Java, Replica::Host(remote.ip()), Some(report)),
+        let (dialect, replica, term, first) = match introduction {
+            Introduction::Java(report) => (Dialect::Java, Replica::Host(remote.ip()), None, Some(report)),
             Introduction::Ours(hello) => {
-                let welcome = self.welcome(hello).encode();
+                let welcome = match self.welcome(hello) {
+                    Ok(welcome) => welcome.encode(),
+                    Err(closed) => return self.turn_away(remote, &closed),
+                };
                 if let Err(error) = tokio::io::AsyncWriteExt::write_all(&mut writer, &welcome).await {
                     return self.turn_away(remote, &error);
                 }
-                (Dialect::Ours, Replica::Broker(hello.broker), None)
+                (Dialect::Ours, Replica::Broker(hello.broker), hello.term, None)
             }
         };
         let reports = Reports::Tcp(tcp::ReportSource::new(reader, dialect));
         let frames = Frames::Tcp(tcp::FrameSink::new(writer, dialect));
-        self.session(dialect, (replica, Some(remote)), first, reports, frames).await;
+        self.session(dialect, (replica, Some(remote), term), first, reports, frames).await;
     }
 
     async fn serve_local(self: Arc<Self>, call: local::Call) {
+        let term = call.hello.term;
+        let welcome = match self.welcome(call.hello) {
+            Ok(welcome) => welcome,
+            Err(reason) => {
+                tracing::info!(broker = %self.owner, replica = %call.hello.broker, %reason, "follower turned away");
+                return;
+            }
+        };
         let ((frames, reports), (source, sink)) = local::link();
-        let answer = local::Answer { welcome: self.welcome(call.hello), frames: source, reports: sink };
+        let answer = local::Answer { welcome, frames: source, reports: sink };
         if call.answer.send(answer).is_err() {
             return;
         }
         let replica = Replica::Broker(call.hello.broker);
-        self.session(Dialect::Ours, (replica, None), None, Reports::Local(reports), Frames::Local(frames)).await;
+        self.session(Dialect::Ours, (replica, None, term), None, Reports::Local(reports), Frames::Local(frames)).await;
     }
 
     fn turn_away(&self, remote: SocketAddr, reason: &dyn std::fmt::Display) {
         tracing::warn!(broker = %self.owner, %remote, %reason, "not a slave, closed");
     }
 
-    fn welcome(&self, hello: Hello) -> Welcome {
+    /// Members of a DLedger group follow in the term in which this one leads, and nobody else follows it: what it says of its log
+    /// holds in that term.
+    fn welcome(&self, hello: Hello) -> Result<Welcome, Closed> {
         tracing::debug!(broker = %self.owner, replica = %hello.broker, end = %hello.end, "slave greets");
         let log = self.log.borrow();
-        Welcome { end: log.end, epochs: log.epochs.list().to_vec() }
+        if hello.term != log.term || !log.leads {
+            return Err(Closed::Term { link: hello.term, now: log.term });
+        }
+        let reign = hello.term.map(|term| Reign { term, requests: self.requests });
+        Ok(Welcome { end: log.end, epochs: log.epochs.list().to_vec(), reign })
     }
 
     async fn session(
         self: Arc<Self>,
         dialect: Dialect,
-        (replica, remote): (Replica, Option<SocketAddr>),
+        (replica, remote, term): (Replica, Option<SocketAddr>, Option<Term>),
         first: Option<Report>,
         mut reports: Reports,
         mut frames: Frames,
@@ -200,8 +220,8 @@ impl Leading {
         let mut running = Running {
             leading: &self,
             id,
-            who: (replica, remote),
-            sender: Sender::new(self.options, dialect, self.now()),
+            who: (replica, remote, term),
+            sender: Sender::new(self.options, dialect, term, self.now()),
             traffic: Arc::default(),
             opened: false,
         };
@@ -246,7 +266,7 @@ impl Leading {
 struct Running<'a> {
     leading: &'a Arc<Leading>,
     id: SessionId,
-    who: (Replica, Option<SocketAddr>),
+    who: (Replica, Option<SocketAddr>, Option<Term>),
     sender: Sender,
     traffic: Arc<Traffic>,
     opened: bool,
@@ -313,9 +333,9 @@ impl Running<'_> {
             Incoming::Reported { session: self.id, end }
         } else {
             self.opened = true;
-            let (replica, remote) = self.who;
+            let (replica, remote, term) = self.who;
             tracing::info!(broker = %self.leading.owner, ?replica, ?remote, from = %self.traffic.next(), "slave follows");
-            let session = Session { replica, remote, since: now, began: end, acknowledged: end };
+            let session = Session { replica, remote, since: now, began: end, acknowledged: end, term };
             Incoming::Opened { session: self.id, about: session, traffic: Arc::clone(&self.traffic) }
         };
         self.leading.broker.send(news).await.map_err(|_| Ended::Broker)

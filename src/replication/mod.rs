@@ -12,6 +12,9 @@
 //! epoch it has in common with its leader, appends, and reports its end. Which leader, and when bytes count as confirmed, is for
 //! others to say: configuration here, later a Controller or Raft.
 //!
+//! Within a DLedger group a link belongs to one term, which both ends have greeted with: it ends when one of them is in another, and what
+//! it still carries counts for nothing.
+//!
 //! Invariants: a follower appends only at its end; it reports only what it has appended and, with SYNC_FLUSH, synced, of an
 //! epoch that is on disk; a report acknowledges only what was sent on that link; a replica counts once.
 //! Must not know: brokers, requests, topics.
@@ -30,8 +33,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::protocol::ha::Dialect;
+use crate::protocol::ha::{Dialect, Reign};
 use crate::protocol::ids::PhysicalOffset;
+use crate::protocol::raft::Term;
 
 use epochs::Epochs;
 use leading::Traffic;
@@ -67,16 +71,22 @@ pub enum Incoming {
         leader: String,
         /// How it speaks.
         dialect: Dialect,
+        /// What the leader of a DLedger group has said of itself.
+        reign: Option<Reign>,
     },
     /// The leader's log has these epochs: they must be on disk before its bytes come.
     Adopt {
         /// All of them; none of a Java leader.
         epochs: Epochs,
+        /// The term of the link, within a DLedger group.
+        term: Option<Term>,
     },
     /// The log must be cut back before the leader's bytes can be appended.
     Cut {
         /// Its new end.
         to: PhysicalOffset,
+        /// The term of the link, within a DLedger group.
+        term: Option<Term>,
     },
     /// The leader lives and has nothing to send.
     Heard,
@@ -88,6 +98,8 @@ pub enum Incoming {
         at: PhysicalOffset,
         /// The bytes.
         bytes: Bytes,
+        /// The term of the link, within a DLedger group.
+        term: Option<Term>,
     },
     /// The link to the leader is gone, or could not be made.
     Parted {

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::protocol::ids::{BrokerId, Millis, PhysicalOffset};
+use crate::protocol::raft::Term;
 
 /// One link to a follower, for the life of the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +57,8 @@ pub struct Session {
     pub began: PhysicalOffset,
     /// The end it has reported.
     pub acknowledged: PhysicalOffset,
+    /// The term of the link, within a DLedger group.
+    pub term: Option<Term>,
 }
 
 impl Session {
@@ -97,6 +100,13 @@ impl Progress {
     /// All links, oldest first.
     pub fn sessions(&self) -> impl Iterator<Item = (SessionId, &Session)> {
         self.sessions.iter().map(|(id, session)| (*id, session))
+    }
+
+    /// The newest link of whoever speaks over this one.
+    #[must_use]
+    pub fn newest_of(&self, id: SessionId) -> Option<(SessionId, &Session)> {
+        let replica = self.sessions.get(&id)?.replica;
+        self.sessions().filter(|(_, session)| session.replica == replica).last()
     }
 
     /// What each replica holds, the one that holds most first.
@@ -143,6 +153,7 @@ mod tests {
             since: Millis(0),
             began: PhysicalOffset(0),
             acknowledged: PhysicalOffset(acknowledged),
+            term: None,
         }
     }
 

@@ -15,6 +15,7 @@ use super::epochs::Epochs;
 use super::rate::Rate;
 use crate::protocol::ha::{Dialect, Report};
 use crate::protocol::ids::{Millis, PhysicalOffset};
+use crate::protocol::raft::Term;
 
 /// How a link behaves (`haSendHeartbeatInterval`, `haHousekeepingInterval`, `haTransferBatchSize`, `maxHaTransferByteInSecond`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct LogState {
     pub refused: u64,
     /// Whether followers are let in: not by a leader that still looks for what only they have.
     pub leads: bool,
+    /// The present term, within a DLedger group.
+    pub term: Option<Term>,
 }
 
 /// Why a link is closed.
@@ -102,6 +105,18 @@ pub enum Closed {
     /// This side could not append what came.
     #[error("the log did not take what came, see the log")]
     Refused,
+    /// The link is of another term than this member or the other one, or of a leader that leads no more.
+    #[error("the link is of {}, it is {} now", shown(*.link), shown(*.now))]
+    Term {
+        /// The term of the link.
+        link: Option<Term>,
+        /// The present one, or what the other side says.
+        now: Option<Term>,
+    },
+}
+
+fn shown(term: Option<Term>) -> String {
+    term.map_or_else(|| "no term".to_owned(), |term| format!("term {term}"))
 }
 
 /// What to do now.
@@ -135,6 +150,7 @@ pub enum Step {
 pub struct Sender {
     options: LinkOptions,
     dialect: Dialect,
+    term: Option<Term>,
     /// Where the next frame begins; `None` before the follower has said.
     next: Option<PhysicalOffset>,
     acknowledged: PhysicalOffset,
@@ -144,12 +160,13 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// A link that has just opened.
+    /// A link that has just opened, within a DLedger group in this term.
     #[must_use]
-    pub fn new(options: LinkOptions, dialect: Dialect, now: Millis) -> Sender {
+    pub fn new(options: LinkOptions, dialect: Dialect, term: Option<Term>, now: Millis) -> Sender {
         Sender {
             options,
             dialect,
+            term,
             next: None,
             acknowledged: PhysicalOffset(0),
             last_sent: now,
@@ -175,6 +192,7 @@ impl Sender {
     /// # Errors
     /// Why the link must be closed.
     pub fn reported(&mut self, now: Millis, report: Report, log: &LogState) -> Result<PhysicalOffset, Closed> {
+        self.check_term(log)?;
         self.last_heard = now;
         let end = report.end;
         if let Some(sent) = self.next {
@@ -187,6 +205,15 @@ impl Sender {
         self.next = Some(self.begin(end, log)?);
         self.acknowledged = end;
         Ok(end)
+    }
+
+    /// A leader that was deposed lets go of its followers, and one that leads again in another term agrees with them anew.
+    fn check_term(&self, log: &LogState) -> Result<(), Closed> {
+        let is_deposed = self.term.is_some() && !log.leads;
+        match is_deposed || log.term != self.term {
+            true => Err(Closed::Term { link: self.term, now: log.term }),
+            false => Ok(()),
+        }
     }
 
     fn begin(&self, end: PhysicalOffset, log: &LogState) -> Result<PhysicalOffset, Closed> {
@@ -211,6 +238,7 @@ impl Sender {
     /// # Errors
     /// Why the link must be closed.
     pub fn step(&mut self, now: Millis, log: &LogState) -> Result<Step, Closed> {
+        self.check_term(log)?;
         let silent = now.since(self.last_heard);
         if silent >= self.options.housekeeping {
             return Err(Closed::Silent { millis: silent });
@@ -276,6 +304,7 @@ mod tests {
             epochs_saved: true,
             refused: 0,
             leads: true,
+            term: None,
         }
     }
 
@@ -288,7 +317,7 @@ mod tests {
     }
 
     fn check_begin(dialect: Dialect, end: i64, expected: Result<i64, Closed>) {
-        let mut sender = Sender::new(OPTIONS, dialect, Millis(0));
+        let mut sender = Sender::new(OPTIONS, dialect, None, Millis(0));
         let begun = sender.reported(Millis(0), report(end), &log(1_000, 2_300));
         let got = begun.map(|_| sender.next().map_or(-1, |next| next.0));
         assert_eq!(got, expected, "{dialect:?} {end}");
@@ -309,7 +338,7 @@ mod tests {
 
     #[test]
     fn frames_end_with_their_batch_their_epoch_and_their_file() {
-        let mut sender = Sender::new(OPTIONS, Dialect::Ours, Millis(0));
+        let mut sender = Sender::new(OPTIONS, Dialect::Ours, None, Millis(0));
         let log = log(1_000, 2_300);
         assert_eq!(sender.step(Millis(0), &log), Ok(Step::Wait { until: Millis(20_000) }));
         assert_eq!(sender.reported(Millis(0), report(1_880), &log), Ok(PhysicalOffset(1_880)));
@@ -335,7 +364,7 @@ mod tests {
     fn nonsense_acknowledges_nothing() {
         let log = log(1_000, 2_300);
         for nonsense in [1_899, 1_951, 2_300, -1, i64::MIN] {
-            let mut sender = Sender::new(OPTIONS, Dialect::Java, Millis(0));
+            let mut sender = Sender::new(OPTIONS, Dialect::Java, None, Millis(0));
             sender.reported(Millis(0), report(1_880), &log).unwrap();
             sender.sent(Millis(0), 70);
             assert_eq!(sender.reported(Millis(1), report(1_900), &log), Ok(PhysicalOffset(1_900)));
@@ -349,9 +378,23 @@ mod tests {
     }
 
     #[test]
+    fn a_link_of_a_group_ends_with_its_term() {
+        let check = |leads: bool, now: i32, expected: Result<(), Closed>| {
+            let mut sender = Sender::new(OPTIONS, Dialect::Ours, Some(Term(3)), Millis(0));
+            let log = LogState { leads, term: Some(Term(now)), ..log(1_000, 2_300) };
+            assert_eq!(sender.step(Millis(0), &log).map(drop), expected);
+            assert_eq!(sender.reported(Millis(0), report(1_880), &log).map(drop), expected);
+        };
+        let ended = |now| Err(Closed::Term { link: Some(Term(3)), now: Some(Term(now)) });
+        check(true, 3, Ok(()));
+        check(false, 3, ended(3));
+        check(true, 4, ended(4));
+    }
+
+    #[test]
     fn a_limited_link_waits_for_the_next_second() {
         let options = LinkOptions { flow_limit: Some(150), ..OPTIONS };
-        let mut sender = Sender::new(options, Dialect::Ours, Millis(0));
+        let mut sender = Sender::new(options, Dialect::Ours, None, Millis(0));
         let log = log(0, 900);
         sender.reported(Millis(0), report(100), &log).unwrap();
         assert_eq!(sender.step(Millis(10), &log), Ok(send(1, 100, 100)));

@@ -54,7 +54,8 @@ impl Store {
     /// Until then no bytes are taken and nothing is dispatched.
     ///
     /// # Errors
-    /// The store does not follow a master, has failed or is stopping, another cut is not done, or `to` is not in the log.
+    /// The store does not follow a master, has failed or is stopping, another cut is not done, `to` is not in the log, or a group has
+    /// committed what would go.
     pub fn cut_back(&mut self, to: PhysicalOffset) -> Result<(), AppendError> {
         if let Some(reason) = self.poisoned() {
             return Err(AppendError::Poisoned(reason.to_owned()));
@@ -68,6 +69,10 @@ impl Store {
         let (first, end) = (self.shared.log.first(), self.written());
         if to < first || to > end {
             return Err(AppendError::CutOutside { to, first, end });
+        }
+        let committed = self.committed();
+        if to < committed {
+            return Err(AppendError::CutCommitted { to, committed });
         }
         self.restart_stream();
         self.cut = Some(Cut::Wanted(to));

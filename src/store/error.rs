@@ -144,6 +144,17 @@ pub enum AppendError {
         /// Its end.
         end: PhysicalOffset,
     },
+    /// A cut would take what the group has committed.
+    #[error(
+        "the log would be cut back to {to}, but its group has committed everything below {committed}: one of the members has lost \
+         committed messages; this one keeps them and stops"
+    )]
+    CutCommitted {
+        /// Where it should be cut.
+        to: PhysicalOffset,
+        /// What is committed.
+        committed: PhysicalOffset,
+    },
     /// The first bytes of a copy are not the start of a file of its own size.
     #[error(
         "the master's newest file begins at {at}, which is no multiple of {segment_bytes}: \

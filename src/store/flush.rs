@@ -3,6 +3,7 @@
 //! ```text
 //!   dispatched <= confirmed <= written          flushed <= written
 //!   SYNC_FLUSH: confirmed = flushed             ASYNC_FLUSH: confirmed = written
+//!   a member of a DLedger group: no more than what its group has committed
 //! ```
 //!
 //! One sync runs at a time. What is appended meanwhile waits for the next one, so the batch grows with the load
@@ -14,6 +15,16 @@ use crate::protocol::ids::{Millis, PhysicalOffset};
 
 /// Java counts dirty bytes in pages.
 const PAGE_BYTES: i64 = 4096;
+
+/// What a group has agreed on, for a log that belongs to one.
+#[derive(Clone, Copy, Debug)]
+struct Agreed {
+    /// No leader of the group will ever have other bytes below.
+    committed: PhysicalOffset,
+    /// What may be shown: all that is committed, and what was shown already when the store was opened. A directory that a master or slave
+    /// has left behind shows what it showed then, although no group has agreed on it yet.
+    shown: PhysicalOffset,
+}
 
 /// Positions of the log and the clock of its syncs.
 #[derive(Clone, Debug)]
@@ -27,12 +38,42 @@ pub(super) struct Flush {
     last_thorough: Millis,
     /// Somebody waits for everything that is written now.
     wanted: bool,
+    agreed: Option<Agreed>,
 }
 
 impl Flush {
     /// A log that is flushed up to its end.
     pub(super) fn new(policy: Policy, end: PhysicalOffset, now: Millis) -> Flush {
-        Flush { policy, written: end, flushed: end, running: None, last: now, last_thorough: now, wanted: false }
+        Flush {
+            policy,
+            written: end,
+            flushed: end,
+            running: None,
+            last: now,
+            last_thorough: now,
+            wanted: false,
+            agreed: None,
+        }
+    }
+
+    /// The log belongs to a group, which has committed so much of it at least; so much was dispatched before.
+    pub(super) fn belongs_to_group(&mut self, committed: PhysicalOffset, dispatched: PhysicalOffset) {
+        let committed = committed.min(self.written);
+        self.agreed = Some(Agreed { committed, shown: committed.max(dispatched) });
+    }
+
+    /// The group has committed everything below; what it said before stays true. Only bytes that are here count.
+    pub(super) fn commit(&mut self, to: PhysicalOffset) {
+        let to = to.min(self.written);
+        if let Some(agreed) = &mut self.agreed {
+            agreed.committed = agreed.committed.max(to);
+            agreed.shown = agreed.shown.max(to);
+        }
+    }
+
+    /// What is below is never cut away; the beginning for a log that belongs to no group.
+    pub(super) fn committed(&self) -> PhysicalOffset {
+        self.agreed.map_or(PhysicalOffset(0), |agreed| agreed.committed)
     }
 
     /// Takes over new intervals; how acknowledgements wait (`flushDiskType`) stays as it was at the start.
@@ -50,10 +91,11 @@ impl Flush {
 
     /// What may be dispatched and read.
     pub(super) fn confirmed(&self) -> PhysicalOffset {
-        match self.policy.disk {
+        let own = match self.policy.disk {
             FlushDiskType::Sync => self.flushed,
             FlushDiskType::Async => self.written,
-        }
+        };
+        self.agreed.map_or(own, |agreed| agreed.shown.min(own))
     }
 
     pub(super) fn appended(&mut self, written: PhysicalOffset) {
@@ -65,12 +107,18 @@ impl Flush {
     pub(super) fn begin_at(&mut self, start: PhysicalOffset) {
         assert!(self.running.is_none() && self.flushed == self.written, "a log without a byte has nothing to sync");
         (self.written, self.flushed) = (start, start);
+        // What comes before was deleted by whoever sends this: only what is committed is.
+        self.commit(start);
     }
 
     /// The log ends here now.
     pub(super) fn cut_back(&mut self, end: PhysicalOffset) {
         assert!(self.running.is_none() && end <= self.written, "nothing is synced while the log is cut back");
+        assert!(self.committed() <= end, "what a group has committed stays");
         (self.written, self.flushed) = (end, self.flushed.min(end));
+        if let Some(agreed) = &mut self.agreed {
+            agreed.shown = agreed.shown.min(end);
+        }
         self.wanted = false;
     }
 
@@ -183,6 +231,34 @@ mod tests {
         check(&flush, 1_499, None);
         check(&flush, 1_500, Some((100, 100 + 4 * 4096)));
         check(&flush, 999, Some((100, 100 + 4 * 4096)));
+    }
+
+    #[test]
+    fn a_group_shows_what_it_has_committed_and_what_was_shown_before() {
+        let check = |flush: &Flush, committed: i64, confirmed: i64| {
+            assert_eq!((flush.committed().0, flush.confirmed().0), (committed, confirmed));
+        };
+        let mut flush = flush(FlushDiskType::Async);
+        flush.belongs_to_group(PhysicalOffset(40), PhysicalOffset(60));
+        check(&flush, 40, 60);
+        flush.appended(PhysicalOffset(300));
+        flush.commit(PhysicalOffset(50));
+        check(&flush, 50, 60);
+        flush.commit(PhysicalOffset(200));
+        check(&flush, 200, 200);
+        flush.commit(PhysicalOffset(100));
+        check(&flush, 200, 200);
+        flush.cut_back(PhysicalOffset(250));
+        flush.commit(PhysicalOffset(900));
+        check(&flush, 250, 250);
+    }
+
+    #[test]
+    #[should_panic(expected = "what a group has committed stays")]
+    fn what_is_committed_is_never_cut() {
+        let mut flush = flush(FlushDiskType::Async);
+        flush.belongs_to_group(PhysicalOffset(40), PhysicalOffset(60));
+        flush.cut_back(PhysicalOffset(39));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::dispatch::{self, Arrival, Dispatched, Gap};
 use super::record::{self, Found};
 use super::shared::Shared;
 use crate::protocol::ids::{Millis, PhysicalOffset};
-use crate::protocol::record::BodyCrc;
+use crate::protocol::record::{BodyCrc, RecordView};
 
 /// Bytes of the log kept for dispatch. With SYNC_FLUSH they wait for the sync; at 200 MB/s this is 40 ms of them.
 const CHUNK_BYTES_MAX: usize = 8 << 20;
@@ -90,6 +90,10 @@ impl News<'_> {
     }
 }
 
+fn ends_behind(record: &RecordView<'_>, position: PhysicalOffset) -> bool {
+    record.physical_offset + i64::try_from(record.bytes.len()).unwrap_or(i64::MAX) > position
+}
+
 impl Follow {
     pub(super) fn new(dispatched: PhysicalOffset, newest_time: Millis) -> Follow {
         Follow {
@@ -159,6 +163,8 @@ impl Follow {
             let Some(bytes) = self.bytes_at_dispatched() else { break };
             let position = self.dispatched;
             match record::find(&bytes, position, BodyCrc::Trust) {
+                // Memory may hold what is not confirmed yet.
+                Found::Record(record) if ends_behind(&record, confirmed) => break,
                 Found::Record(record) => {
                     if !self.is_deleted(record.topic) {
                         news.add(dispatch::dispatch(shared, &record, numbers.of(position)).map_err(Stuck::Gap)?);
@@ -167,8 +173,9 @@ impl Follow {
                     self.dispatched = position + i64::try_from(record.bytes.len()).unwrap_or(0);
                     room -= 1;
                 }
+                Found::Blank if shared.log.file_end(position) > confirmed => break,
                 Found::Blank => {
-                    self.dispatched = PhysicalOffset(shared.log.base_of(position) + shared.log.segment_bytes());
+                    self.dispatched = shared.log.file_end(position);
                 }
                 Found::Incomplete { needed } if i64::try_from(needed).is_ok_and(|len| position + len <= confirmed) => {
                     // Only a piece that was read back ends within a record.

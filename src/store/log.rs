@@ -88,6 +88,11 @@ impl Log {
         position.0 - position.0.rem_euclid(self.segment_bytes)
     }
 
+    /// End of the file that holds a byte.
+    pub(super) fn file_end(&self, position: PhysicalOffset) -> PhysicalOffset {
+        PhysicalOffset(self.base_of(position) + self.segment_bytes)
+    }
+
     /// Where a file is.
     pub(super) fn path_of(&self, base: i64) -> PathBuf {
         self.dir.join(layout::offset_name(base))

@@ -61,7 +61,7 @@ pub use dispatch::Arrival;
 pub use error::{AppendError, Error, ReadError, TopicError};
 pub use job::{Job, JobDone};
 pub use log::Patience;
-pub use options::Options;
+pub use options::{Commits, Options};
 pub use read::{GetStatus, Read, ReadRequest};
 pub use recovery::{Phase, Progress};
 pub use store::{Event, Store};

@@ -20,13 +20,31 @@ pub struct Options {
     pub physical_memory_bytes: u64,
     /// Files of this store that may be open at a time.
     pub open_files_max: usize,
+    /// For the log of a group that commits what it holds: nothing above what is committed is dispatched, not even by recovery, but for what
+    /// was shown before.
+    pub commits: Option<Commits>,
+}
+
+/// What is known of the commit offset of a group's log when it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commits {
+    /// Nothing: the directory is that of a master, a slave, or is new.
+    Unknown,
+    /// It was a member's before, which left in the checkpoint what it knew.
+    InCheckpoint,
 }
 
 impl Options {
     /// Options with this program's own limits at their defaults.
     #[must_use]
     pub fn new(store: StoreOptions, delay_levels: DelayLevels) -> Options {
-        Options { store, delay_levels, physical_memory_bytes: PHYSICAL_MEMORY_BYTES, open_files_max: OPEN_FILES_MAX }
+        Options {
+            store,
+            delay_levels,
+            physical_memory_bytes: PHYSICAL_MEMORY_BYTES,
+            open_files_max: OPEN_FILES_MAX,
+            commits: None,
+        }
     }
 
     /// Bytes behind the end of the log that count as in memory (Java: `estimateInMemByCommitOffset`).

@@ -244,7 +244,7 @@ impl Store {
         }
         self.flush.begin_at(at);
         self.follow.begin_at(at);
-        self.shared.set_recovered(at);
+        self.shared.set_recovered(at, at);
         Ok(())
     }
 

@@ -87,10 +87,10 @@ impl Shared {
         self.dispatched.fetch_min(end.0, Ordering::AcqRel);
     }
 
-    /// Recovery found the end of the log.
-    pub(super) fn set_recovered(&self, end: PhysicalOffset) {
+    /// Recovery found the end of the log, and has dispatched so much of it.
+    pub(super) fn set_recovered(&self, end: PhysicalOffset, dispatched: PhysicalOffset) {
         self.flushed.store(end.0, Ordering::Release);
-        self.dispatched.store(end.0, Ordering::Release);
+        self.dispatched.store(dispatched.0, Ordering::Release);
     }
 
     pub(super) fn disk(&self) -> DiskSpace {

@@ -62,15 +62,20 @@ pub struct Store {
 
 impl Store {
     pub(super) fn new(recovered: Outcome, device: DeviceId, lock: Box<dyn LockGuard>, now: Millis) -> Store {
-        let Outcome { shared, end, newest_time, checkpoint, unsynced_files, unsynced_index } = recovered;
+        let Outcome { shared, end, dispatched, committed, newest_time, checkpoint, unsynced_files, unsynced_index } =
+            recovered;
         shared.newest_time.store(newest_time.0, Ordering::Relaxed);
+        let mut flush = Flush::new(shared.options.store.flush.clone(), end, now);
+        if let Some(committed) = committed {
+            flush.belongs_to_group(committed, dispatched);
+        }
         Store {
             writer: Writer::new(Arc::clone(&shared), end),
             role: Role::Leading { from: end },
             cut: None,
-            flush: Flush::new(shared.options.store.flush.clone(), end, now),
-            follow: Follow::new(end, newest_time),
-            upkeep: Upkeep::new(&shared, checkpoint, end, now, unsynced_files, unsynced_index),
+            flush,
+            follow: Follow::new(dispatched, newest_time),
+            upkeep: Upkeep::new(&shared, checkpoint, dispatched, now, unsynced_files, unsynced_index),
             device,
             shared,
             poisoned: None,
@@ -144,7 +149,10 @@ impl Store {
             return;
         }
         // After a failure nothing more is shown that may be lost.
-        let confirmed = if self.poisoned.is_some() { self.flush.flushed() } else { self.flush.confirmed() };
+        let confirmed = match self.poisoned.is_some() {
+            true => self.flush.flushed().min(self.flush.confirmed()),
+            false => self.flush.confirmed(),
+        };
         let room = TAIL_UNITS_MAX.saturating_sub(self.upkeep.tail_units);
         let mut news = News { arrivals, grown: 0, restarted: Vec::new() };
         let stuck = self.follow.advance(&self.shared, confirmed, room, self.numbers(), &mut news);
@@ -345,7 +353,7 @@ impl Store {
     /// Whether all that was appended is durable and readable, and no job is outstanding but those of upkeep.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        let done = self.flush.flushed() == self.flush.written() && self.follow.dispatched() == self.flush.written();
+        let done = self.flush.flushed() == self.flush.written() && self.follow.dispatched() == self.flush.confirmed();
         // A store that has failed begins no cut any more.
         let cutting = self.cut.is_some_and(|cut| cut == Cut::Running || self.poisoned.is_none());
         let done = done && self.upkeep.topics_to_delete.is_empty();
@@ -364,12 +372,12 @@ impl Store {
         self.flush.want();
     }
 
-    /// The last job: everything written and synced, checkpoint, `abort` removed (only when all messages are in their
+    /// The last job: everything written and synced, checkpoint, `abort` removed (only when all messages that may be shown are in their
     /// queues and nothing failed), lock given back. No other job may be outstanding.
     pub fn stopping(&mut self, now: Millis) -> Job {
         self.stopping = true;
         let healthy = self.poisoned.is_none();
-        let clean = healthy && self.follow.dispatched() == self.flush.written();
+        let clean = healthy && self.follow.dispatched() == self.flush.confirmed();
         let tails =
             if healthy { self.tails(now, clean) } else { WriteTails { queues: None, index_name: None, settle: None } };
         let sync = if healthy { (self.flush.flushed(), self.flush.written()) } else { Default::default() };
@@ -389,10 +397,23 @@ impl Store {
         self.flush.flushed()
     }
 
-    /// How far messages may be shown: flushed with SYNC_FLUSH, written with ASYNC_FLUSH.
+    /// How far messages may be shown: flushed with SYNC_FLUSH, written with ASYNC_FLUSH, and no further than [`Store::committed`] or what
+    /// was shown before when the log belongs to a group.
     #[must_use]
     pub fn confirmed(&self) -> PhysicalOffset {
         self.flush.confirmed()
+    }
+
+    /// The group to which this log belongs has committed everything below `to`: it may be shown, and is never cut away. Only what is
+    /// written here counts. Without a group ([`super::Options::commits`]) nothing happens.
+    pub fn commit(&mut self, to: PhysicalOffset) {
+        self.flush.commit(to);
+    }
+
+    /// What the group has committed, as far as it is known here; the beginning of a log that belongs to none.
+    #[must_use]
+    pub fn committed(&self) -> PhysicalOffset {
+        self.flush.committed()
     }
 
     /// Why the store takes no writes, if it failed.

@@ -271,7 +271,13 @@ impl Store {
         let position = self.follow.dispatched().min(self.flush.flushed());
         let whole = position == self.follow.dispatched();
         let messages = || self.shared.queues.messages();
+        // Of a log that was a group's and is none's now the old word stays: it has not lost what it had then.
+        let confirmed = match self.shared.options.commits {
+            Some(_) => self.flush.committed().min(self.flush.flushed()).0,
+            None => self.upkeep.checkpoint.confirmed,
+        };
         Checkpoint {
+            confirmed,
             log_time: self.follow.newest_time(),
             queues_time: self.follow.newest_time(),
             queues_position: position,

@@ -141,6 +141,12 @@ impl View {
         (self.shared.log.first().min(written), written)
     }
 
+    /// How far the log is durable.
+    #[must_use]
+    pub fn flushed(&self) -> PhysicalOffset {
+        self.shared.flushed()
+    }
+
     /// Where the copy of a slave without a byte begins: the start of the newest file, as in Java
     /// (`DefaultHAConnection.WriteSocketService`).
     #[must_use]

@@ -138,7 +138,7 @@ impl Member {
             disk.remove(&file).unwrap();
             disk.remove(&file.with_extension("bak")).unwrap();
         }
-        let opened = mqcontainer::broker::open(&self.config, &shared, now, seed, &Progress::default());
+        let opened = mqcontainer::broker::open(&self.config, &shared, (now, now), seed, &Progress::default());
         let (store, core) = opened.map_err(|error| error.to_string())?;
         self.lives += 1;
         let log = core.log_state(&store, 0);
@@ -226,14 +226,14 @@ impl Life {
 
     fn cut_back(&mut self, now: Millis, to: PhysicalOffset, actions: &mut Vec<Action>) {
         self.cutting = None;
-        self.core.handle(now, Event::Replication(Incoming::Cut { to }), actions);
+        self.core.handle(now, Event::Replication(Incoming::Cut { to, term: None }), actions);
         self.adopt(now, actions);
     }
 
     /// The leader's epochs go to disk, once the log is cut.
     pub fn adopt(&mut self, now: Millis, actions: &mut Vec<Action>) {
         if let Some(epochs) = self.adopting.clone().filter(|_| self.cutting.is_none()) {
-            self.core.handle(now, Event::Replication(Incoming::Adopt { epochs }), actions);
+            self.core.handle(now, Event::Replication(Incoming::Adopt { epochs, term: None }), actions);
         }
     }
 
@@ -261,7 +261,7 @@ impl Life {
         }
         match self.store.append_raw(at, bytes.clone(), now) {
             Ok(_) => {
-                let taken = Incoming::Received { epoch, at, bytes };
+                let taken = Incoming::Received { epoch, at, bytes, term: None };
                 self.core.handle(now, Event::Replication(taken), &mut actions);
             }
             Err(_) => self.refused += 1,
@@ -295,7 +295,7 @@ impl Life {
         let session = SessionId(link.0);
         let incoming = if first {
             let replica = Replica::Broker(counted_as);
-            let about = Session { replica, remote: None, since: now, began: end, acknowledged: end };
+            let about = Session { replica, remote: None, since: now, began: end, acknowledged: end, term: None };
             Incoming::Opened { session, about, traffic: Arc::new(Traffic::default()) }
         } else {
             Incoming::Reported { session, end }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::raft::ends_write;
 use super::{Actor, Inbound};
 use crate::broker::error::Error;
 use crate::broker::event::Event;
@@ -87,11 +88,8 @@ impl Actor {
         // Jobs under way still hold the store's files; the next start must not meet them.
         while self.under_way > 0 {
             match self.parts.inbound.recv().await {
-                Some(
-                    Inbound::Job(_)
-                    | Inbound::JobLost
-                    | Inbound::Event(Event::Persisted { .. } | Event::ConfigWritten { .. } | Event::EpochsSaved { .. }),
-                ) => self.under_way -= 1,
+                Some(Inbound::Job(_) | Inbound::JobLost) => self.under_way -= 1,
+                Some(Inbound::Event(event)) if ends_write(&event) => self.under_way -= 1,
                 Some(_) => {}
                 None => break,
             }

@@ -16,26 +16,29 @@ use crate::env::{Disk, Job};
 impl Actor {
     pub(super) fn persist(&mut self, file: ConfigFile, content: Vec<u8>) {
         let path = self.parts.config_folder.join(file.file_name());
-        self.replace(path, content, move |result| Event::Persisted { file, result });
+        let backup = path.with_added_extension("bak");
+        self.replace(path, content, Some(backup), move |result| Event::Persisted { file, result });
     }
 
     /// Writes the epochs of the log.
     pub(super) fn save_epochs(&mut self, content: String) {
-        self.replace(self.parts.epoch_file.clone(), content.into_bytes(), |result| Event::EpochsSaved { result });
+        let path = self.parts.epoch_file.clone();
+        let backup = path.with_added_extension("bak");
+        self.replace(path, content.into_bytes(), Some(backup), |result| Event::EpochsSaved { result });
     }
 
-    /// Replaces a file; the one before stays as `.bak`.
-    fn replace(
+    /// Replaces a file; the one before stays under the name `backup`.
+    pub(super) fn replace(
         &mut self,
         path: PathBuf,
         content: Vec<u8>,
+        backup: Option<PathBuf>,
         then: impl FnOnce(Result<(), String>) -> Event + Send + 'static,
     ) {
         let (disk, results) = (Arc::clone(&self.parts.env.disk), self.parts.results.clone());
         self.jobs.push_back(Box::new(move || {
             let mut report = Report::to(results);
-            let backup = path.with_added_extension("bak");
-            let result = disk.replace(&path, &content, Some(&backup)).map_err(|error| error.to_string());
+            let result = disk.replace(&path, &content, backup.as_deref()).map_err(|error| error.to_string());
             report.send(Inbound::Event(then(result)));
         }));
     }

@@ -3,7 +3,8 @@
 //! ```text
 //! wait for one -> drain mailbox and results -> core, event by event
 //!   -> all appends in one write -> follow -> replies -> jobs to the I/O pool (jobs.rs) -> wait
-//! until it is told to stop or the store fails (ending.rs); what it asks clients for administrators is in calls.rs, other brokers in group.rs
+//! until it is told to stop or the store fails (ending.rs); what it asks clients for administrators is in calls.rs, other brokers in group.rs,
+//! what a member of a DLedger group needs in raft.rs
 //! ```
 //!
 //! Must not decide: what a request means is the core's business, what a disk does the store's.
@@ -13,6 +14,7 @@ mod crowd;
 mod ending;
 mod group;
 mod jobs;
+mod raft;
 mod replication;
 
 use std::collections::{HashMap, VecDeque};
@@ -26,12 +28,16 @@ use crate::env::mailbox::{Receiver, Sender};
 use crate::env::{Env, Job, Share};
 use crate::protocol::command::Command;
 use crate::protocol::ids::Millis;
+use crate::protocol::raft::Letter;
 use crate::remoting::{Client, Connection, ConnectionId, ReplySlot, Request};
 use crate::replication::Incoming;
+use crate::replication::following::Leader;
 use crate::replication::sender::LogState;
 use crate::store::{Append, JobDone, Read, Store};
 
 use self::crowd::Crowd;
+pub use self::raft::Doors;
+use self::raft::{Followed, LETTERS_MAX, ends_write};
 use self::replication::INCOMING_MAX;
 use super::action::{Action, AfterAppend, Announcement, Cleaning, RequestId};
 use super::core::{self, Core};
@@ -40,6 +46,7 @@ use super::event::Event;
 use super::group::{Members, Presence};
 use super::handle::{Control, Exit};
 use super::hold::Pull;
+use super::raft::Standing;
 use super::readers::Readers;
 use super::stages::Stages;
 use super::upstream::Upstream;
@@ -89,6 +96,16 @@ pub(super) struct Parts {
     pub(super) client: Client,
     /// Brings messages to other masters.
     pub(super) escapes: Sender<Escaped>,
+    /// What other members of a DLedger group say.
+    pub(super) posts: Receiver<crate::raft::Event>,
+    /// What is said to them.
+    pub(super) letters: Sender<Letter>,
+    /// Those that live in this process.
+    pub(super) doors: watch::Receiver<Doors>,
+    /// Whom the log of a member follows.
+    pub(super) leader: watch::Sender<Leader>,
+    pub(super) standing: watch::Sender<Option<Standing>>,
+    pub(super) state_file: PathBuf,
     pub(super) readers: Readers,
     pub(super) share: Share,
     pub(super) stages: Arc<Stages>,
@@ -110,6 +127,7 @@ pub(super) struct Actor {
     published: LogState,
     /// Frames of a leader that the store did not take.
     refused: u64,
+    followed: Followed,
     day: i64,
     day_known: Millis,
 }
@@ -129,6 +147,7 @@ impl Actor {
         Actor {
             published,
             refused: 0,
+            followed: Followed::default(),
             parts,
             slots: HashMap::new(),
             connections: HashMap::new(),
@@ -148,6 +167,8 @@ impl Actor {
         let mut requests = Vec::with_capacity(BATCH_MAX);
         let mut results = Vec::with_capacity(BATCH_MAX);
         let mut incoming = Vec::new();
+        let mut posts = Vec::new();
+        self.parts.core.elapse(self.steady());
         self.settle(&mut Vec::new());
         self.members_named();
         // Kept over many turns, because setting a timer costs more than a wake-up too many.
@@ -169,15 +190,18 @@ impl Actor {
                     }
                     self.control(control);
                 }
+                _ = self.parts.posts.recv_many(&mut posts, LETTERS_MAX) => {}
                 _ = self.parts.inbound.recv_many(&mut results, BATCH_MAX) => {}
                 _ = self.parts.mailbox.recv_many(&mut requests, BATCH_MAX) => {}
                 _ = self.parts.incoming.recv_many(&mut incoming, INCOMING_MAX) => {}
                 Ok(()) = self.parts.members.changed() => self.members_named(),
+                Ok(()) = self.parts.doors.changed() => self.follow_again(),
                 () = &mut alarm => rings_at = None,
             }
             if !requests.is_empty() && self.crowd.is_dense() {
                 crowd::let_others_run().await;
             }
+            self.hear(&mut posts);
             self.drain(&mut requests, &mut results, &mut incoming);
             if let Some(reason) = self.failed.take() {
                 return self.fail(reason).await;
@@ -190,8 +214,8 @@ impl Actor {
     }
 
     fn deadline(&self) -> Millis {
-        let core = self.parts.core.next_deadline();
-        self.parts.store.next_deadline().map_or(core, |store| store.min(core))
+        let deadlines = [self.parts.store.next_deadline(), self.member_deadline(self.now())];
+        deadlines.into_iter().flatten().fold(self.parts.core.next_deadline(), Millis::min)
     }
 
     fn until(&self, deadline: Millis) -> Duration {
@@ -217,6 +241,7 @@ impl Actor {
             incoming.push(news);
         }
         let now = self.now();
+        self.parts.core.elapse(self.steady());
         let taken = self.parts.env.clock.monotonic();
         let mut actions = std::mem::take(&mut self.scratch.actions);
         for result in results.drain(..) {
@@ -254,7 +279,7 @@ impl Actor {
     fn inbound(&mut self, now: Millis, inbound: Inbound, actions: &mut Vec<Action>) {
         match inbound {
             Inbound::Event(event) => {
-                if let Event::Persisted { .. } | Event::ConfigWritten { .. } | Event::EpochsSaved { .. } = event {
+                if ends_write(&event) {
                     self.under_way -= 1;
                 }
                 self.parts.core.handle(now, event, actions);
@@ -288,7 +313,7 @@ impl Actor {
             }
             crate::store::Event::CutBack(to) => {
                 tracing::warn!(broker = %self.parts.owner, %to, "the log was cut back to what the leader has");
-                self.parts.core.handle(now, Event::Replication(Incoming::Cut { to }), actions);
+                self.parts.core.handle(now, Event::Replication(Incoming::Cut { to, term: None }), actions);
             }
             event => tracing::info!(broker = %self.parts.owner, ?event, "store"),
         }
@@ -297,6 +322,7 @@ impl Actor {
     /// Carries out actions until none is left, then what time and the store want.
     fn settle(&mut self, actions: &mut Vec<Action>) {
         let now = self.now();
+        self.parts.core.elapse(self.steady());
         self.carry_out(now, actions);
         self.follow(now, actions);
         self.carry_out(now, actions);
@@ -316,6 +342,7 @@ impl Actor {
         }
         self.submit_jobs();
         self.publish();
+        self.tell_standing();
     }
 
     fn carry_out(&mut self, now: Millis, actions: &mut Vec<Action>) {
@@ -388,6 +415,12 @@ impl Actor {
             Action::Announce => self.announce(),
             Action::Present(presence) => drop(self.parts.presence.send_replace(presence)),
             Action::Follow(upstream) => self.follow_leader(upstream),
+            Action::FollowMember { term, leader, requests } => self.follow_member(term, leader, requests),
+            Action::FollowLog => self.parts.store.follow_master(),
+            Action::Commit { end } => self.parts.store.commit(end),
+            Action::SaveState { hard } => self.save_state(hard),
+            Action::Post { to, message } => self.post(to, message),
+            Action::Fail { reason } => self.failed = Some(reason),
             Action::CallMember { address, command, timeout_millis, then } => {
                 self.call_member(address, command, timeout_millis, then);
             }

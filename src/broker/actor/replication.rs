@@ -7,7 +7,9 @@ use crate::broker::action::Action;
 use crate::broker::event::Event;
 use crate::broker::upstream::Upstream;
 use crate::protocol::ids::{Millis, PhysicalOffset};
+use crate::protocol::raft::Term;
 use crate::replication::Incoming;
+use crate::store::AppendError;
 
 /// Frames and reports taken out of the mailbox at a time.
 pub(super) const INCOMING_MAX: usize = 64;
@@ -15,13 +17,21 @@ pub(super) const INCOMING_MAX: usize = 64;
 impl Actor {
     pub(super) fn incoming(&mut self, now: Millis, incoming: Incoming, actions: &mut Vec<Action>) {
         match incoming {
-            Incoming::Received { epoch, at, bytes } => self.received(now, epoch, at, bytes, actions),
-            Incoming::Cut { to } => self.cut_back(to),
+            Incoming::Received { term, .. } | Incoming::Cut { term, .. } if !self.parts.core.follows_in(term) => {
+                tracing::debug!(broker = %self.parts.owner, ?term, "a link of a term that is over brings more");
+            }
+            Incoming::Received { epoch, at, bytes, term } => self.received(now, (epoch, at, bytes, term), actions),
+            Incoming::Cut { to, .. } => self.cut_back(to),
             incoming => self.parts.core.handle(now, Event::Replication(incoming), actions),
         }
     }
 
-    fn received(&mut self, now: Millis, epoch: i32, at: PhysicalOffset, bytes: Bytes, actions: &mut Vec<Action>) {
+    fn received(
+        &mut self,
+        now: Millis,
+        (epoch, at, bytes, term): (i32, PhysicalOffset, Bytes, Option<Term>),
+        actions: &mut Vec<Action>,
+    ) {
         if !self.parts.core.knows_epoch(epoch) {
             tracing::warn!(broker = %self.parts.owner, %at, epoch, "the leader sends bytes of an epoch it has not named");
             self.refused += 1;
@@ -29,7 +39,7 @@ impl Actor {
         }
         match self.parts.store.append_raw(at, bytes.clone(), now) {
             Ok(_) => {
-                let taken = Incoming::Received { epoch, at, bytes };
+                let taken = Incoming::Received { epoch, at, bytes, term };
                 self.parts.core.handle(now, Event::Replication(taken), actions);
             }
             Err(error) => {
@@ -47,6 +57,9 @@ impl Actor {
             return;
         }
         if let Err(error) = self.parts.store.cut_back(to) {
+            if let AppendError::CutCommitted { .. } = error {
+                self.failed = Some(error.to_string());
+            }
             tracing::warn!(broker = %self.parts.owner, %to, %error, "the log was not cut back");
             self.refused += 1;
         }
@@ -57,7 +70,8 @@ impl Actor {
     pub(super) fn lead(&mut self) -> bool {
         let leads = self.parts.core.waits_to_lead()
             && self.parts.store.lead()
-            && self.parts.store.flushed() == self.parts.store.written();
+            // The number of a term is never given again.
+            && (self.parts.core.in_group().is_some() || self.parts.store.flushed() == self.parts.store.written());
         if leads {
             let end = self.parts.store.written();
             tracing::info!(broker = %self.parts.owner, %end, "leads");

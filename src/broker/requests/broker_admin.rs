@@ -30,7 +30,12 @@ impl Core {
         let body = command.body.to_bytes();
         let text = std::str::from_utf8(&body)
             .map_err(|error| Error::Body { code: command.code, reason: error.to_string() })?;
-        let (config, changes) = self.config.update(text).map_err(refused)?;
+        let (mut config, changes) = self.config.update(text).map_err(refused)?;
+        // What a member of a DLedger group is now its configuration does not say.
+        (config.role, config.identity) = (self.config.role, self.config.identity.clone());
+        if config.dledger != self.config.dledger {
+            self.change_voters(now, config.dledger.as_ref(), actions)?;
+        }
         for Change { key, from, to, .. } in &changes {
             tracing::info!(broker = %self.config.identity, client = %client.remote, key, from, to, "configuration changed");
         }

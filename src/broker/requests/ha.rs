@@ -22,7 +22,7 @@ impl Core {
         let mut answer = ok();
         if self.config.role != Role::Slave {
             self.encode_ha_info(&mut answer);
-        } else {
+        } else if self.member.is_none() {
             self.follow_master(&ExchangeHaInfo::decode(&command.ext)?, actions);
         }
         Ok(answer)

@@ -65,6 +65,20 @@ pub fn replicas_timed_out(response: Command) -> Command {
     Command { code: response::FLUSH_SLAVE_TIMEOUT, ..response }
 }
 
+/// The answer when the group has not committed the message in time: whether it ever does nobody knows. No FLUSH_SLAVE_TIMEOUT, which
+/// clients take for a success (Java: `DLedgerCommitLog`, WAIT_QUORUM_ACK_TIMEOUT).
+#[must_use]
+pub fn commit_timed_out(response: Command) -> Command {
+    let remark =
+        "in-sync replicas not enough: no majority of the DLedger group has the message yet; it may still be committed";
+    Command {
+        code: response::SYSTEM_ERROR,
+        remark: Some(remark.to_owned()),
+        opaque: response.opaque,
+        ..Command::default()
+    }
+}
+
 /// A success without more.
 #[must_use]
 pub fn ok() -> Command {
@@ -105,6 +119,7 @@ impl Core {
         actions: &mut Vec<Action>,
     ) -> Result<(), Error> {
         self.check_joining(command)?;
+        self.check_member(command)?;
         if self.is_slave() {
             self.check_slave(command)?;
         }

@@ -100,6 +100,8 @@ impl Core {
     ) {
         let options = &self.config.replication;
         let slaves = match self.config.role {
+            // A majority, this one included.
+            Role::SyncMaster if self.member.is_some() => self.voters() / 2,
             Role::SyncMaster => (options.in_sync as usize).saturating_sub(1),
             Role::AsyncMaster | Role::Slave | Role::Dledger => 0,
         };

@@ -25,11 +25,17 @@ impl Core {
     /// Whether the log is to become this broker's own as soon as it can.
     #[must_use]
     pub fn waits_to_lead(&self) -> bool {
+        if let Some(member) = &self.member {
+            return member.waits_to_lead();
+        }
         !self.part.has_epoch && self.part.joining.as_ref().is_some_and(Joining::is_about_to_lead)
     }
 
     /// The log takes messages from here on: a new epoch begins.
     pub fn led(&mut self, end: PhysicalOffset) {
+        if self.member.is_some() {
+            return self.open_epoch(end);
+        }
         self.part.has_epoch = true;
         self.lineage.lead(end);
     }
@@ -42,6 +48,9 @@ impl Core {
 
     /// Whether followers may have the log.
     pub(in crate::broker) fn lets_followers_in(&self) -> bool {
+        if let Some(member) = &self.member {
+            return member.lets_followers_in();
+        }
         self.is_slave() || self.part.joining.as_ref().is_none_or(Joining::is_leading)
     }
 

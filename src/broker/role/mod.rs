@@ -30,7 +30,10 @@ use joining::Joining;
 /// Whether a broker of this configuration takes part only after it has joined (Java: `BrokerController` isolates it then).
 #[must_use]
 pub fn joins(config: &crate::config::Broker) -> bool {
-    config.group.acting_master && !config.group.skip_pre_online && config.replication.total > 1
+    config.dledger.is_none()
+        && config.group.acting_master
+        && !config.group.skip_pre_online
+        && config.replication.total > 1
 }
 
 /// What a broker knows of its group and of its own part.
@@ -140,7 +143,7 @@ impl Core {
     }
 
     /// The positions of the delay levels come from another broker, whose queues may be longer.
-    fn resume_delays(&mut self, now: Millis) {
+    pub(super) fn resume_delays(&mut self, now: Millis) {
         let view = &self.view;
         self.delays.resume(now, |queue| {
             let range = view.queue_range(crate::protocol::topic_name::SCHEDULE, queue);

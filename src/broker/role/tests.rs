@@ -101,6 +101,7 @@ fn an_acting_slave_has_due_messages_stored_elsewhere() {
     bench.event(Event::Replication(Incoming::Following {
         leader: "m".into(),
         dialect: crate::protocol::ha::Dialect::Ours,
+        reign: None,
     }));
     delayed(&mut bench, "one");
     delayed(&mut bench, "two");
@@ -164,6 +165,7 @@ fn a_master_joins_with_what_its_slave_has_done_meanwhile() {
         since: Millis(0),
         began: PhysicalOffset(0),
         acknowledged: PhysicalOffset(0),
+        term: None,
     };
     bench.event(Event::Replication(Incoming::Opened { session: SessionId(1), about, traffic: Arc::default() }));
     assert_eq!(wants(&mut bench), ["45 of 10.0.0.1:10911"]);
@@ -186,7 +188,7 @@ fn a_master_fetches_what_only_its_slave_has() {
     let check = |slave: &str, expected: &[&str]| {
         let mut bench = Bench::with(&format!("brokerRole = \"SYNC_MASTER\"\n{GROUP}"));
         let adopted = Epochs::new([Epoch { number: 3, start: PhysicalOffset(0) }]);
-        bench.event(Event::Replication(Incoming::Adopt { epochs: adopted }));
+        bench.event(Event::Replication(Incoming::Adopt { epochs: adopted, term: None }));
         let copy = message(&bench, "t", "KEYS\u{1}k\u{2}".to_owned());
         bench.copied(copy);
         named(&mut bench, &[0, 1]);
@@ -214,7 +216,7 @@ fn a_master_fetches_what_only_its_slave_has() {
     assert!(bench.core.lets_followers_in());
     // A greeting that was under way for long.
     let late = Epochs::new([Epoch { number: 3, start: PhysicalOffset(0) }]);
-    bench.event(Event::Replication(Incoming::Adopt { epochs: late }));
+    bench.event(Event::Replication(Incoming::Adopt { epochs: late, term: None }));
     assert_eq!(bench.core.lineage.epochs().newest().map(|epoch| epoch.number), Some(4));
 }
 

@@ -161,6 +161,17 @@ impl Delays {
         }
     }
 
+    /// Goes back to what is safe: the copies behind it may be lost with the leadership in which they were made, or were never this
+    /// broker's. What is being read or delivered still comes to its end.
+    pub fn restart(&mut self) {
+        for level in &mut self.levels {
+            level.unflushed.clear();
+            if level.idle() {
+                level.next = level.durable;
+            }
+        }
+    }
+
     /// Whether nothing is being read or delivered.
     #[must_use]
     pub fn is_idle(&self) -> bool {

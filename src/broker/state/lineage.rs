@@ -43,10 +43,15 @@ impl Lineage {
 
     /// From its end on the log is this broker's own: a new epoch begins. What stood behind the end was never here.
     pub fn lead(&mut self, end: PhysicalOffset) {
+        let number = self.epochs.newest_before(end + 1).map_or(1, |newest| newest.number + 1);
+        self.begin(Epoch { number, start: end });
+    }
+
+    /// The epoch of a term begins at the end of the log. What stood behind the end was never here.
+    pub fn begin(&mut self, epoch: Epoch) {
         let epochs = Arc::make_mut(&mut self.epochs);
-        epochs.cut(end + 1);
-        let number = epochs.newest().map_or(1, |newest| newest.number + 1);
-        epochs.begin(Epoch { number, start: end });
+        epochs.cut(epoch.start + 1);
+        epochs.begin(epoch);
     }
 
     /// Whether bytes of this epoch belong here; 0 stands for a Java leader, who does not say.

@@ -71,6 +71,11 @@ impl Locks {
         self.groups.get(group).is_some_and(|held| held.values().any(|lock| !lock.expired(now)))
     }
 
+    /// Forgets all of them: another broker gives locks now.
+    pub fn clear(&mut self) {
+        self.groups.clear();
+    }
+
     /// Forgets expired locks, so that groups that are gone leave nothing behind.
     pub fn expire(&mut self, now: Millis) {
         self.groups.retain(|_, held| {

@@ -1,4 +1,5 @@
-//! Answers that wait until their messages are safe: on disk (SYNC_FLUSH), with enough replicas (SYNC_MASTER), or both.
+//! Answers that wait until their messages are safe: on disk (SYNC_FLUSH), with enough replicas (SYNC_MASTER), both, or committed by a DLedger
+//! group.
 //!
 //! ```text
 //! lane {flush, 0 replicas}   end 10 .. 20 .. 30     flushed 25: 10 and 20 are answered
@@ -20,6 +21,8 @@ pub struct Goal {
     pub flush: bool,
     /// So many followers hold its bytes.
     pub replicas: usize,
+    /// Its group has committed its bytes.
+    pub commit: bool,
 }
 
 impl Goal {
@@ -30,13 +33,15 @@ impl Goal {
     }
 }
 
-/// Until when a waiter waits for each of the two.
+/// Until when a waiter waits for each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
     /// `syncFlushTimeout`.
     pub flush: Millis,
     /// `slaveTimeout`.
     pub replicas: Millis,
+    /// The longest a DLedger group may take.
+    pub commit: Millis,
 }
 
 /// What did not come in time.
@@ -46,6 +51,8 @@ pub enum Late {
     Flush,
     /// The followers; in Java their status is told when both are late.
     Replicas,
+    /// The group: whether it ever commits the message nobody knows.
+    Commit,
 }
 
 #[derive(Debug)]
@@ -67,11 +74,12 @@ struct Lane<T> {
 pub struct Waiters<T> {
     lanes: BTreeMap<Goal, Lane<T>>,
     flushed: PhysicalOffset,
+    committed: PhysicalOffset,
 }
 
 impl<T> Default for Waiters<T> {
     fn default() -> Self {
-        Waiters { lanes: BTreeMap::new(), flushed: PhysicalOffset(0) }
+        Waiters { lanes: BTreeMap::new(), flushed: PhysicalOffset(0), committed: PhysicalOffset(0) }
     }
 }
 
@@ -91,6 +99,12 @@ impl<T> Waiters<T> {
         self.reached()
     }
 
+    /// The group has committed the log up to here; those who have waited for that.
+    pub fn committed(&mut self, committed: PhysicalOffset) -> Vec<T> {
+        self.committed = committed;
+        self.reached()
+    }
+
     /// Followers hold more, or less, than before: up to where so many of them do. Those who have waited for that.
     pub fn held(&mut self, held_by: impl Fn(usize) -> PhysicalOffset) -> Vec<T> {
         for (goal, lane) in &mut self.lanes {
@@ -102,7 +116,13 @@ impl<T> Waiters<T> {
     fn reached(&mut self) -> Vec<T> {
         let mut reached = Vec::new();
         for (goal, lane) in &mut self.lanes {
-            let safe = if goal.flush { lane.held.min(self.flushed) } else { lane.held };
+            let mut safe = lane.held;
+            if goal.flush {
+                safe = safe.min(self.flushed);
+            }
+            if goal.commit {
+                safe = safe.min(self.committed);
+            }
             let ready = lane.queue.partition_point(|waiter| waiter.end <= safe);
             reached.extend(lane.queue.drain(..ready).map(|waiter| waiter.waiting));
         }
@@ -117,11 +137,13 @@ impl<T> Waiters<T> {
         if self.next_deadline().is_none_or(|deadline| now < deadline) {
             return late;
         }
-        let flushed = self.flushed;
+        let (flushed, committed) = (self.flushed, self.committed);
         for (goal, lane) in &mut self.lanes {
             let held = lane.held;
             let missed = |waiter: &Waiter<T>| {
-                if goal.replicas > 0 && waiter.end > held && now >= waiter.deadlines.replicas {
+                if goal.commit && waiter.end > committed && now >= waiter.deadlines.commit {
+                    Some(Late::Commit)
+                } else if goal.replicas > 0 && waiter.end > held && now >= waiter.deadlines.replicas {
                     Some(Late::Replicas)
                 } else if goal.flush && waiter.end > flushed && now >= waiter.deadlines.flush {
                     Some(Late::Flush)
@@ -152,7 +174,12 @@ impl<T> Waiters<T> {
             let first_above = |offset| lane.queue.get(lane.queue.partition_point(|waiter| waiter.end <= offset));
             let flush = if goal.flush { first_above(self.flushed) } else { None };
             let replicas = if goal.replicas > 0 { first_above(lane.held) } else { None };
-            [flush.map(|waiter| waiter.deadlines.flush), replicas.map(|waiter| waiter.deadlines.replicas)]
+            let commit = if goal.commit { first_above(self.committed) } else { None };
+            [
+                flush.map(|waiter| waiter.deadlines.flush),
+                replicas.map(|waiter| waiter.deadlines.replicas),
+                commit.map(|waiter| waiter.deadlines.commit),
+            ]
         });
         deadlines.flatten().min()
     }
@@ -174,14 +201,15 @@ impl<T> Waiters<T> {
 mod tests {
     use super::*;
 
-    const FLUSH: Goal = Goal { flush: true, replicas: 0 };
-    const ONE: Goal = Goal { flush: false, replicas: 1 };
-    const BOTH: Goal = Goal { flush: true, replicas: 1 };
+    const FLUSH: Goal = Goal { flush: true, replicas: 0, commit: false };
+    const ONE: Goal = Goal { flush: false, replicas: 1, commit: false };
+    const BOTH: Goal = Goal { flush: true, replicas: 1, commit: false };
+    const GROUP: Goal = Goal { flush: false, replicas: 0, commit: true };
     const EVERYBODY: PhysicalOffset = PhysicalOffset(i64::MAX);
     const NOBODY: PhysicalOffset = PhysicalOffset(0);
 
     fn by(flush: i64, replicas: i64) -> Deadlines {
-        Deadlines { flush: Millis(flush), replicas: Millis(replicas) }
+        Deadlines { flush: Millis(flush), replicas: Millis(replicas), commit: Millis(4) }
     }
 
     fn three() -> Waiters<char> {
@@ -240,5 +268,19 @@ mod tests {
         assert_eq!(waiters.expired(Millis(9)), vec![(Late::Flush, 'a')]);
         assert_eq!(waiters.held(|_| PhysicalOffset(40)), vec![]);
         assert_eq!(waiters.flushed(PhysicalOffset(40)), vec!['d']);
+    }
+
+    #[test]
+    fn a_group_answers_what_it_has_committed() {
+        let mut waiters = Waiters::default();
+        for (end, name) in [(10, 'a'), (20, 'b'), (30, 'c')] {
+            waiters.push(GROUP, PhysicalOffset(end), by(9, 9), EVERYBODY, name);
+        }
+        assert_eq!(waiters.flushed(PhysicalOffset(99)), vec![]);
+        assert_eq!(waiters.committed(PhysicalOffset(10)), vec!['a']);
+        assert_eq!(waiters.next_deadline(), Some(Millis(4)));
+        assert_eq!(waiters.expired(Millis(3)), vec![]);
+        assert_eq!(waiters.expired(Millis(4)), vec![(Late::Commit, 'b'), (Late::Commit, 'c')]);
+        assert!(waiters.is_empty());
     }
 }

@@ -10,7 +10,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{Frame, LinkError};
 use crate::env::mailbox::Receiver;
-use crate::protocol::ha::{Dialect, EPOCH_BYTES, GREETING, HELLO_BYTES, Head, Hello, Report, WELCOME_BYTES, Welcome};
+use crate::protocol::ha::{
+    Dialect, EPOCH_BYTES, GREETING, HELLO_BYTES, HELLO_TERM_BYTES, Head, Hello, Report, WELCOME_BYTES,
+    WELCOME_TERM_BYTES, Welcome,
+};
 
 /// Room for reports: a leader reads many at a time.
 const REPORTS_BYTES: usize = 1_024;
@@ -66,7 +69,11 @@ pub async fn introduction(reader: &mut OwnedReadHalf) -> Result<Introduction, Li
         return Ok(Introduction::Java(report));
     }
     reader.read_exact(&mut bytes[FIRST_BYTES..]).await.map_err(ended)?;
-    Ok(Introduction::Ours(Hello::decode(&bytes)?))
+    let term = match Hello::has_term(&bytes)? {
+        false => None,
+        true => Some(exactly::<HELLO_TERM_BYTES>(reader).await?),
+    };
+    Ok(Introduction::Ours(Hello::decode(&bytes, term)))
 }
 
 /// How a leader answered a greeting.
@@ -91,9 +98,20 @@ pub async fn greet(stream: &mut TcpStream, hello: Hello) -> Result<Answered, Lin
         return Ok(Answered::Java(BytesMut::from(&head[..4])));
     }
     stream.read_exact(&mut head[4..]).await.map_err(ended)?;
-    let mut epochs = vec![0; Welcome::epochs_in(&head)? * EPOCH_BYTES];
+    let (count, has_term) = Welcome::epochs_in(&head)?;
+    let reign = match has_term {
+        false => None,
+        true => Some(exactly::<WELCOME_TERM_BYTES>(stream).await?),
+    };
+    let mut epochs = vec![0; count * EPOCH_BYTES];
     stream.read_exact(&mut epochs).await.map_err(ended)?;
-    Ok(Answered::Ours(Welcome::decode(&head, &epochs)))
+    Ok(Answered::Ours(Welcome::decode(&head, reign.as_ref(), &epochs)))
+}
+
+async fn exactly<const BYTES: usize>(reader: &mut (impl AsyncReadExt + Unpin)) -> Result<[u8; BYTES], LinkError> {
+    let mut bytes = [0; BYTES];
+    reader.read_exact(&mut bytes).await.map_err(ended)?;
+    Ok(bytes)
 }
 
 fn ended(error: io::Error) -> LinkError {

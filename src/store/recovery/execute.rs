@@ -10,7 +10,7 @@ use super::super::error::{Error, ReadError};
 use super::super::index;
 use super::super::job::{self, WriteTails};
 use super::super::log::Patience;
-use super::super::options::Options;
+use super::super::options::{Commits, Options};
 use super::super::record::{self, Found};
 use super::super::shared::{Shared, index_file_name};
 use super::super::upkeep::TAIL_UNITS_MAX;
@@ -28,6 +28,10 @@ const WINDOW_BYTES: usize = 4 << 20;
 pub(in crate::store) struct Outcome {
     pub(in crate::store) shared: Arc<Shared>,
     pub(in crate::store) end: PhysicalOffset,
+    /// The queues hold everything below.
+    pub(in crate::store) dispatched: PhysicalOffset,
+    /// What the group of this log has committed at least.
+    pub(in crate::store) committed: Option<PhysicalOffset>,
     pub(in crate::store) newest_time: Millis,
     pub(in crate::store) checkpoint: Checkpoint,
     /// Files that were written and not synced.
@@ -49,6 +53,10 @@ struct Recovery<'a> {
     unsynced_index: Vec<u64>,
     /// Units in memory.
     tail_units: usize,
+    /// What the group of this log has committed, as far as it is known.
+    committed: Option<PhysicalOffset>,
+    /// The queues hold everything below.
+    dispatched: PhysicalOffset,
 }
 
 /// How reading the log ended.
@@ -67,6 +75,10 @@ pub(super) fn execute(
     now: Millis,
 ) -> Result<Outcome, Error> {
     let shared = Arc::new(Shared::new(options, Arc::clone(disk), evidence.first, evidence.end)?);
+    let committed = shared.options.commits.map(|commits| match commits {
+        Commits::Unknown => PhysicalOffset(0),
+        Commits::InCheckpoint => PhysicalOffset(evidence.checkpoint.confirmed.max(0)),
+    });
     let mut recovery = Recovery {
         shared,
         disk: disk.as_ref(),
@@ -78,12 +90,16 @@ pub(super) fn execute(
         unsynced_files: Vec::new(),
         unsynced_index: Vec::new(),
         tail_units: 0,
+        committed,
+        dispatched: PhysicalOffset(0),
     };
     let plan = plan::plan(evidence);
     let (end, newest_time) = if plan.empty { recovery.start_empty()? } else { recovery.run(plan)? };
     Ok(Outcome {
         shared: recovery.shared,
         end,
+        dispatched: recovery.dispatched,
+        committed,
         newest_time,
         checkpoint: recovery.checkpoint,
         unsynced_files: recovery.unsynced_files,
@@ -160,20 +176,33 @@ impl Recovery<'_> {
         let (mut position, mut newest_time, mut records) = (start, None, 0);
         let mut window = bytes::Bytes::new();
         self.progress.scan(files_end - start);
+        // What a group has not committed stays out of the queues, but not what they have lost.
+        let until = self.committed.map_or(files_end, |committed| committed.max(start));
+        self.dispatched = start;
         while position < files_end {
             match record::find(&window, position, crc) {
                 Found::Record(record) => {
-                    if let Err(gap) = self.dispatch(&record, fill_gaps)? {
+                    if position < until
+                        && let Err(gap) = self.dispatch(&record, fill_gaps)?
+                    {
                         return Ok(Stop::Gap(gap));
                     }
                     newest_time = Some(record.store_timestamp);
                     records += 1;
                     let len = record.bytes.len();
-                    position = position + i64::try_from(len).unwrap_or(0);
+                    let next = position + i64::try_from(len).unwrap_or(0);
+                    if position < until {
+                        self.dispatched = next;
+                    }
+                    position = next;
                     window = window.slice(len..);
                 }
                 Found::Blank => {
-                    position = PhysicalOffset(self.shared.log.base_of(position) + self.shared.log.segment_bytes());
+                    let next = PhysicalOffset(self.shared.log.base_of(position) + self.shared.log.segment_bytes());
+                    if position < until {
+                        self.dispatched = next;
+                    }
+                    position = next;
                     window = bytes::Bytes::new();
                 }
                 Found::Incomplete { needed } => {
@@ -249,7 +278,7 @@ impl Recovery<'_> {
             job::sync_log(&self.shared, start, end)?;
         }
         self.shared.log.set_written(end);
-        self.shared.set_recovered(end);
+        self.shared.set_recovered(end, self.dispatched);
         if !self.shortened.is_empty() {
             self.write_tails(Some(TailsDue::All))?;
             self.shortened.sort_unstable_by_key(|queue| queue.serial);

@@ -110,7 +110,7 @@ impl World {
         }
         let (life, leader) = (living.number, "leader".to_owned());
         let news = match follows {
-            true => Incoming::Following { leader, dialect: Dialect::Ours },
+            true => Incoming::Following { leader, dialect: Dialect::Ours, reign: None },
             false => Incoming::Parted { leader, reason: "the link is gone".to_owned() },
         };
         self.happens(0, Happening::Linked { member, life, news });
@@ -196,8 +196,8 @@ impl World {
         if self.joins && leader == LEADER {
             admitted::check(living.has_led)?;
         }
-        living.senders.push((link, Sender::new(options, Dialect::Ours, now), false));
-        let welcome = Welcome { end: living.log.end, epochs: living.log.epochs.list().to_vec() };
+        living.senders.push((link, Sender::new(options, Dialect::Ours, None, now), false));
+        let welcome = Welcome { end: living.log.end, epochs: living.log.epochs.list().to_vec(), reign: None };
         let life = living.number;
         self.send(link, Way::ToFollower, Message::Welcome(welcome));
         self.with(leader, life, |_, _, _, _| {})

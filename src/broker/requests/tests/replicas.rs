@@ -35,6 +35,7 @@ fn opened(bench: &mut Bench, session: u64, broker: i64) {
         since: Millis(0),
         began: end,
         acknowledged: end,
+        term: None,
     };
     let opened = Incoming::Opened { session: SessionId(session), about, traffic: Arc::default() };
     bench.event(Event::Replication(opened));
