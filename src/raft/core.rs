@@ -213,6 +213,15 @@ impl Raft {
         }
     }
 
+    /// To whom it hands over; while it does no write may be taken.
+    #[must_use]
+    pub fn successor(&self) -> Option<MemberId> {
+        match &self.state {
+            State::Leader(leading) => leading.transfer.map(|transfer| transfer.to),
+            _ => None,
+        }
+    }
+
     /// What a leader knows of the others; nothing unless it leads. For reports, and for the choice of a successor.
     pub fn progress(&self) -> impl Iterator<Item = (MemberId, Progress)> {
         let known = match &self.state {

@@ -193,7 +193,11 @@ impl Raft {
         }
     }
 
+    /// Votes that come after the canvass has ended elect nobody: a process that was stopped for long would lead where another does since.
     fn count(&mut self, now: Millis, from: MemberId) {
+        if self.election_at <= now {
+            return;
+        }
         let State::Candidate(canvass) = &mut self.state else { return };
         canvass.granted.insert(from);
         let has_won = matches!(&self.state, State::Candidate(canvass) if self.is_quorum(&canvass.granted));

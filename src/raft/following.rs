@@ -14,8 +14,9 @@ impl Raft {
         membership: Membership,
     ) {
         if term < self.hard.term {
-            let membership = self.saved.membership.id;
-            return self.say(from, Message::HeartbeatAnswer { term: self.hard.term, sent, membership });
+            // It leads no more, which it learns from the term.
+            let membership = self.hard.membership.id;
+            return self.promise(from, Message::HeartbeatAnswer { term: self.hard.term, sent, membership });
         }
         if term > self.hard.term {
             self.adopt_term(now, term);

@@ -108,14 +108,39 @@ impl Epochs {
         leader: &Epochs,
         leader_end: PhysicalOffset,
     ) -> Option<PhysicalOffset> {
-        let end_of = |epochs: &Epochs, start, end| epochs.end_after(start).unwrap_or(end);
-        if let Some(epoch) = self.list.iter().rev().find(|epoch| leader.list.contains(epoch)) {
-            let (own, other) = (end_of(self, epoch.start, end), end_of(leader, epoch.start, leader_end));
-            return Some(own.min(other));
+        let common = self.common(end, leader, leader_end);
+        if common.is_some() {
+            return common;
         }
         let (own, other) = (self.list.first()?, leader.list.first()?);
         let is_later = self.newest()?.number < other.number;
         (is_later && own.start <= other.start && other.start <= end).then_some(other.start)
+    }
+
+    /// As [`Epochs::agreement`] with a leader that the members of a group have elected: it is right whatever the numbers say.
+    ///
+    /// Without an epoch in common, logs that begin at the same byte differ from there on: after two elections in an empty group the follower may have the
+    /// newer number, and what it wrote is committed nowhere. Logs that begin elsewhere say nothing of each other: that member must be removed
+    /// and added again.
+    #[must_use]
+    pub fn agreement_with_elected(
+        &self,
+        end: PhysicalOffset,
+        leader: &Epochs,
+        leader_end: PhysicalOffset,
+    ) -> Option<PhysicalOffset> {
+        let begin = || {
+            let (own, other) = (self.list.first()?, leader.list.first()?);
+            (own.start == other.start).then_some(own.start)
+        };
+        self.common(end, leader, leader_end).or_else(begin)
+    }
+
+    /// Up to where both hold their newest common epoch.
+    fn common(&self, end: PhysicalOffset, leader: &Epochs, leader_end: PhysicalOffset) -> Option<PhysicalOffset> {
+        let end_of = |epochs: &Epochs, start, end| epochs.end_after(start).unwrap_or(end);
+        let epoch = self.list.iter().rev().find(|epoch| leader.list.contains(epoch))?;
+        Some(end_of(self, epoch.start, end).min(end_of(leader, epoch.start, leader_end)))
     }
 
     /// The content of `epochFileCheckpoint`: number of lines, CRC of them, then `number-start` each.
@@ -194,6 +219,20 @@ mod tests {
         check(&[(1, 300)], 350, &[(3, 200)], 900, None);
         check(&[(2, 299)], 350, &leader, 900, None);
         check(&[], 250, &leader, 900, None);
+    }
+
+    #[test]
+    fn an_elected_leader_is_right_about_a_common_beginning() {
+        let check = |follower: &[(i32, i64)], leader: &[(i32, i64)], agreement: Option<i64>| {
+            let found =
+                epochs(follower).agreement_with_elected(PhysicalOffset(250), &epochs(leader), PhysicalOffset(900));
+            assert_eq!(found, agreement.map(PhysicalOffset), "{follower:?}, {leader:?}");
+        };
+        check(&[(1, 0), (3, 200)], &[(1, 0), (2, 100)], Some(100));
+        check(&[(3, 0)], &[(2, 0), (4, 300)], Some(0));
+        check(&[(1, 0)], &[(2, 0)], Some(0));
+        check(&[(1, 0)], &[(3, 200)], None);
+        check(&[], &[(3, 200)], None);
     }
 
     #[test]
