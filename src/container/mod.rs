@@ -33,6 +33,7 @@ mod figures;
 mod lifecycle;
 mod machine;
 mod masters;
+mod members;
 mod pages;
 mod ports;
 mod process;

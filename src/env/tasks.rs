@@ -29,6 +29,8 @@ pub enum TaskKind {
     Read,
     /// Carries a log between a leader and a follower. Cancel: closes the link. Error: the follower makes it again.
     Replication,
+    /// Brings letters between members of DLedger groups. Cancel: closes its stream. Error: the other side is dialed again.
+    Members,
     /// Owns the embedded NameServer. Cancel: persists and ends.
     NameServer,
     /// Registers brokers at NameServers. Cancel: unregisters and ends. Error: logged, tried again.

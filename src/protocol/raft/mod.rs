@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! MEMBERS i32 | version u16 | flags u16 | container u128        once in each direction, first bytes of a stream
+//! length u32 | 0xFFFF u16 | count u16 | count x member         then, and after every change: who is there (roster.rs)
 //! length u32 | count u16 | count x letter                      afterwards: all letters of one tick for one container
 //! letter = group (u16 + UTF-8) | from u32 | to u32 | message   (codec.rs)
 //! ```
@@ -13,6 +14,7 @@ mod codec;
 mod letters;
 mod membership;
 mod message;
+mod roster;
 
 use std::fmt;
 
@@ -25,6 +27,7 @@ pub use letters::{
 };
 pub use membership::{MEMBERS_MAX, Membership, MembershipId};
 pub use message::Message;
+pub use roster::{Frame, Life, ROSTER_MAX, Roster};
 
 /// A term of a group: Raft's `currentTerm`, and the number of the [`super::ha::Epoch`] its leader writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
