@@ -22,14 +22,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::broker::action::Announcement;
-use crate::broker::{self, Exit, Links, Members, Presence, Started, Upstream};
+use crate::broker::{self, Exit, Links, Members, Presence, Standing, Started, Upstream};
 use crate::config;
 use crate::dispatch;
-use crate::env::{Env, TaskKind, Tasks, mailbox};
+use crate::env::{Env, TaskKind, Tasks};
 use crate::protocol::body::register::RegisterBrokerBody;
 use crate::protocol::body::topic::TopicConfigAndMapping;
 use crate::remoting::{self, BACKLOG};
-use crate::replication::link::tcp::Listener;
 use crate::store::Progress;
 
 use super::escape;
@@ -37,6 +36,7 @@ use super::masters;
 use super::ports::{Door, Ports};
 use super::registration::{Membership, Registration};
 use super::restart::{Action, Event, Restart};
+use super::seat::{self, Seated};
 use super::shared::Shared;
 use super::status::{Serving, State};
 
@@ -55,6 +55,7 @@ pub(super) struct Life {
     state: watch::Receiver<State>,
     restarts: watch::Receiver<u64>,
     upstream: watch::Receiver<Upstream>,
+    standing: watch::Receiver<Option<Standing>>,
     tasks: Tasks,
 }
 
@@ -64,6 +65,7 @@ impl Life {
         let (state, states) = watch::channel(State::Starting { progress: Arc::default() });
         let (restarts, restarted) = watch::channel(0);
         let (upstream, upstreams) = watch::channel(Upstream::default());
+        let (standing, stands) = watch::channel(None);
         let tasks = shared.lives.child();
         let life = Living {
             shared: Arc::clone(shared),
@@ -73,11 +75,12 @@ impl Life {
             state,
             restarts,
             upstream: Arc::new(upstream),
+            standing,
             told: None,
         };
         let owner = Arc::clone(&life.owner);
         drop(tasks.spawn(TaskKind::Supervisor, &owner, life.run(first)));
-        Life { state: states, restarts: restarted, upstream: upstreams, tasks }
+        Life { state: states, restarts: restarted, upstream: upstreams, standing: stands, tasks }
     }
 
     /// What it is doing now.
@@ -93,6 +96,11 @@ impl Life {
     /// Where its master is, as far as known; a master knows none.
     pub(super) fn upstream(&self) -> Upstream {
         self.upstream.borrow().clone()
+    }
+
+    /// What a member of a DLedger group is now; none while it does not serve, and of any other broker.
+    pub(super) fn standing(&self) -> Option<Standing> {
+        *self.standing.borrow()
     }
 
     /// Waits for the end of the first try and returns what came of it.
@@ -141,6 +149,8 @@ struct Running {
     ports: Ports,
     /// Where the broker learns who is in its group.
     members: watch::Sender<Option<Members>>,
+    /// Its seat in its DLedger group.
+    seated: Option<Seated>,
 }
 
 struct Living {
@@ -151,6 +161,7 @@ struct Living {
     state: watch::Sender<State>,
     restarts: watch::Sender<u64>,
     upstream: Arc<watch::Sender<Upstream>>,
+    standing: watch::Sender<Option<Standing>>,
     /// What the NameServers last said of its master.
     told: Option<Upstream>,
 }
@@ -217,14 +228,15 @@ impl Living {
         self.find_master();
         let (members, known_members) = watch::channel(None);
         let escapes = escape::start(&self.shared, &self.config, &self.tasks, &self.owner);
+        let (listener, doors, mut seated) = Seated::take(&self.shared.members, &self.config, ha);
         let links = Links {
-            listener: Listener::Port(ha),
+            listener,
             client: self.shared.client.clone(),
             upstream: Arc::clone(&self.upstream),
             members: known_members,
             escapes,
-            letters: mailbox::bounded(1).0,
-            doors: watch::channel(broker::Doors::default()).1,
+            letters: self.shared.members.letters(),
+            doors,
         };
         let started = match start_broker(&env, &self.owner, &self.config, &progress, links).await {
             Ok(started) => started,
@@ -239,11 +251,14 @@ impl Living {
             return Err(Ended::Asked);
         }
         door.open(started.handle.clone());
+        if let Some(seated) = &mut seated {
+            seated.came(&self.owner, &started).await;
+        }
         let joining = waits_for(&started);
         let registration = registration(&self.config, &started, joining.is_none());
         if joining.is_none() {
             self.shared.registrar.update_and_wait(registration).await;
-        } else {
+        } else if seated.is_none() {
             self.shared.registrar.update(registration).await;
         }
         let serving = Serving {
@@ -258,15 +273,17 @@ impl Living {
         tracing::info!(broker = %self.owner, recovered, took_ms, joins, "broker started");
         self.state.send_replace(State::Serving(serving));
         self.shared.masters.came(&self.config, self.shared.bind, &started.door, !joins);
-        Ok(Running { started, ports, members })
+        Ok(Running { started, ports, members, seated })
     }
 
     /// Until it ends by itself or is asked to; everything is taken down then.
     async fn serve(&mut self, running: Running) -> Ended {
-        let Running { mut started, ports, members } = running;
+        let Running { mut started, ports, members, mut seated } = running;
         let (mut told, mut beside) = (self.shared.registrar.masters(), self.shared.masters.changes());
         let mut found = self.upstream.subscribe();
         let mut groups = self.shared.registrar.members();
+        let mut doors = self.shared.members.doors();
+        started.standing.mark_changed();
         let mut online = self.is_online();
         self.find_master();
         let failed = loop {
@@ -280,10 +297,31 @@ impl Living {
                     Err(error) => error.to_string(),
                 }),
                 Ok(()) = started.announcements.changed() => {
-                    self.shared.registrar.update(registration(&self.config, &started, online)).await;
+                    if let Some(seated) = &mut seated {
+                        let peers = started.announcements.borrow().peers.clone();
+                        seated.meet(&peers).await;
+                    }
+                    // A member of a DLedger group that has no role yet is not registered (Java: `DLedgerRoleChangeHandler`).
+                    if online || seated.is_none() {
+                        self.shared.registrar.update(registration(&self.config, &started, online)).await;
+                    }
                 }
                 Ok(()) = started.presence.changed(), if !online => {
                     online = self.join(&started).await;
+                }
+                Ok(()) = started.standing.changed(), if seated.is_some() => {
+                    let standing = *started.standing.borrow_and_update();
+                    self.standing.send_replace(standing);
+                    match online {
+                        // It stays registered, and says what it waits for.
+                        true => self.show(waits_for(&started)),
+                        false => online = self.join(&started).await,
+                    }
+                }
+                Ok(()) = doors.changed() => {
+                    if let Some(seated) = &seated {
+                        seated.find_others();
+                    }
                 }
                 Ok(()) = groups.changed() => {
                     let known = groups.borrow_and_update().get(&self.config.identity).cloned();
@@ -296,6 +334,7 @@ impl Living {
             }
         };
         self.shared.masters.ended(&self.config);
+        self.standing.send_replace(None);
         self.state.send_replace(match &failed {
             None => State::Stopping,
             Some(reason) => State::Failed { reason: reason.as_str().into(), restart_at: None },
@@ -305,13 +344,14 @@ impl Living {
                 self.shared.registrar.remove(&self.config.identity).await;
                 // Closing begins before stopping: what is accepted is answered, nothing new is read.
                 tokio::join!(ports.close(), started.handle.stop());
-                end(&started.links).await;
+                leave(&started, seated.as_ref()).await;
                 tracing::info!(broker = %self.owner, "broker stopped");
                 Ended::Asked
             }
             Some(reason) => {
                 // At once, not after the NameServers: clients must not wait for one that does not answer.
-                tokio::join!(ports.close(), self.shared.registrar.remove(&self.config.identity), end(&started.links));
+                let left = leave(&started, seated.as_ref());
+                tokio::join!(ports.close(), self.shared.registrar.remove(&self.config.identity), left);
                 Ended::Failed(reason)
             }
         }
@@ -326,12 +366,19 @@ impl Living {
             self.shared.registrar.update(registration(&self.config, started, online)).await;
             self.shared.masters.came(&self.config, self.shared.bind, &started.door, online);
         }
-        self.state.send_modify(|state| {
-            if let State::Serving(serving) = state {
-                serving.joining = joining;
-            }
-        });
+        self.show(joining);
         online
+    }
+
+    /// What it waits for, or nothing.
+    fn show(&self, joining: Option<Arc<str>>) {
+        self.state.send_if_modified(|state| match state {
+            State::Serving(serving) if serving.joining != joining => {
+                serving.joining = joining;
+                true
+            }
+            _ => false,
+        });
     }
 
     fn is_online(&self) -> bool {
@@ -368,6 +415,14 @@ impl Living {
     }
 }
 
+/// The broker has ended: its links do, and then the other members of its DLedger group hear of it.
+async fn leave(started: &Started, seated: Option<&Seated>) {
+    end(&started.links).await;
+    if let Some(seated) = seated {
+        seated.ended().await;
+    }
+}
+
 /// Ends a broker's links; its port for the log is free then.
 async fn end(links: &Tasks) {
     links.cancel();
@@ -387,7 +442,7 @@ fn inform(members: &watch::Sender<Option<Members>>, known: Option<Members>) {
 fn waits_for(started: &Started) -> Option<Arc<str>> {
     match &*started.presence.borrow() {
         Presence::Joining { waits_for } => Some(waits_for.as_str().into()),
-        Presence::Online => None,
+        Presence::Online => seat::waits_for(started.standing.borrow().as_ref()),
     }
 }
 
@@ -408,7 +463,8 @@ fn registration(config: &config::Broker, started: &Started, online: bool) -> Reg
         ..TopicConfigAndMapping::default()
     };
     Registration {
-        identity: announcement.identity.clone(),
+        identity: config.identity.clone(),
+        id: announcement.identity.id,
         address: SocketAddr::new(addresses.client, config.ports.main).to_string(),
         ha_address: SocketAddr::new(addresses.ha, config.ports.ha).to_string(),
         zone: None,

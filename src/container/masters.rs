@@ -60,7 +60,7 @@ impl Masters {
 
     /// A broker has opened its doors, or has joined its group; only a master is noted.
     pub(super) fn came(&self, broker: &config::Broker, bind: IpAddr, door: &Door, serves: bool) {
-        if broker.identity.id == BrokerId::MASTER {
+        if is_master(broker) {
             let neighbour = Neighbour {
                 upstream: local(broker, bind, door),
                 advertised: [
@@ -75,7 +75,7 @@ impl Masters {
 
     /// A broker is not there any more.
     pub(super) fn ended(&self, broker: &config::Broker) {
-        if broker.identity.id == BrokerId::MASTER {
+        if is_master(broker) {
             self.known.send_modify(|known| drop(known.remove(&group(&broker.identity))));
         }
     }
@@ -117,7 +117,7 @@ pub(super) fn upstream(
     news: Option<Upstream>,
     known: Upstream,
 ) -> Upstream {
-    if broker.identity.id == BrokerId::MASTER {
+    if is_master(broker) || broker.dledger.is_some() {
         return known;
     }
     let mut upstream = choose(beside, news, known, broker.group.acting_master);
@@ -144,6 +144,11 @@ fn choose(beside: Option<&Neighbour>, news: Option<Upstream>, known: Upstream, a
         Some(neighbour) => neighbour.upstream.clone(),
         None => upstream,
     }
+}
+
+/// Members of DLedger groups find their leader by themselves, and Java's container does not count them as masters either.
+fn is_master(broker: &config::Broker) -> bool {
+    broker.identity.id == BrokerId::MASTER && broker.dledger.is_none()
 }
 
 fn group(identity: &BrokerIdentity) -> (String, String) {

@@ -5,7 +5,8 @@
 //!                            |
 //!  902, 903, 25, 26 -> requests -> supervisor -> one life for each broker: ports, store, door, registration, restart
 //!                            |          |
-//!     registration: NameServers      status -> pages (/livez /readyz /brokers /metrics), table at start
+//!     registration: NameServers   members: DLedger groups
+//!                                       status -> pages (/livez /readyz /brokers /metrics), table at start
 //! ```
 //!
 //! Start, in this order, each step undone when a later one fails:
@@ -40,6 +41,7 @@ mod process;
 pub mod registration;
 mod requests;
 mod restart;
+mod seat;
 mod scrape;
 mod shared;
 mod status;
@@ -58,8 +60,10 @@ use crate::observe::http;
 use crate::remoting::{Client, Limits, Service, Transport};
 
 use masters::Masters;
+use members::Members;
 use registration::Registrar;
 use requests::Requests;
+use scrape::Scrape;
 use shared::Shared;
 
 pub use error::{Error, StartError};
@@ -157,13 +161,16 @@ async fn start(config: Config, outside: Outside, env: &Env) -> Result<Container,
         dispatch: dispatch.clone(),
         registrar: registrar.clone(),
         masters: Masters::new(),
+        members: Members::start(env),
         client: Client::new(&OWNER.into(), &transport, Arc::clone(&env.clock), &env.tasks, None),
         bind: config.container.bind,
         lives: env.tasks.child(),
     });
+    let members = shared.members.clone();
     let supervisor = Supervisor::new(shared, Arc::clone(&config));
 
-    let pages = pages::Pages::new(supervisor.clone(), registrar.clone(), dispatch.clone(), env, &config);
+    let scrape = Scrape::new(supervisor.clone(), registrar.clone(), (dispatch.clone(), members), env, &config);
+    let pages = pages::Pages::new(supervisor.clone(), registrar.clone(), env, scrape);
     let http = match &config.http {
         Some(options) => Some(
             http::Server::start(options.listen, Arc::new(pages), &env.tasks)

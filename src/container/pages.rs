@@ -1,18 +1,16 @@
 //! The pages of the HTTP endpoint.
 
 use std::fmt::Write;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::config::{Config, Role};
-use crate::dispatch::Dispatch;
+use crate::config::Role;
 use crate::env::Env;
 use crate::observe::http::{self, Making, Page};
 
 use super::registration::{NameServerStatus, Registrar};
 use super::scrape::Scrape;
-use super::status::{BrokerStatus, State};
+use super::status::{BrokerStatus, State, role_word};
 use super::supervisor::Supervisor;
 
 /// What the pages are made from.
@@ -34,11 +32,9 @@ impl Pages {
     pub(super) fn new(
         supervisor: Supervisor,
         registrar: Registrar,
-        dispatch: Dispatch,
         env: &Env,
-        config: &Arc<Config>,
+        scrape: Scrape,
     ) -> Pages {
-        let scrape = Scrape::new(supervisor.clone(), registrar.clone(), dispatch, env, config);
         Pages { supervisor, registrar, env: env.clone(), scrape }
     }
 
@@ -112,6 +108,19 @@ fn broker_json(broker: &BrokerStatus, detail: &str, registered: &[&str]) -> Valu
     if broker.role == Role::Slave {
         json["master"] = json!(broker.upstream.address);
         json["master_ha"] = json!(broker.upstream.ha_address);
+    }
+    if let Some(group) = &broker.group {
+        json["dledger"] = json!({ "group": group });
+    }
+    if let (Some(group), Some(standing)) = (&broker.group, &broker.standing) {
+        json["dledger"] = json!({
+            "group": group,
+            "role": role_word(standing.role),
+            "term": standing.term.0,
+            "leader": standing.leader.map(|leader| leader.to_string()),
+            "committed": standing.committed.0,
+            "elections": standing.elections,
+        });
     }
     if let State::Serving(serving) = &broker.state {
         json["recovered_messages"] = json!(serving.recovered);

@@ -4,18 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::broker::Snapshot;
+use crate::broker::{Snapshot, Standing};
 use crate::broker::stages::{BATCH_BOUNDS, MICROS_BOUNDS, Stages};
 use crate::config::Config;
 use crate::dispatch::{Admission, Dispatch, LATENCY_BOUNDS_MILLIS, Lane};
 use crate::env::{Env, TaskKind, Usage};
 use crate::observe::catalogue as series;
 use crate::observe::exposition::{Buckets, Exposition, Owner, count};
+use crate::raft::Role;
 use crate::remoting::{CloseReason, Counters};
 
 use super::figures;
+use super::members::Members;
 use super::registration::Registrar;
-use super::status::{BrokerStatus, Serving, State};
+use super::status::{BrokerStatus, Serving, State, role_word};
 use super::supervisor::Supervisor;
 
 /// A broker that takes longer to give its figures is shown as down; the others are asked at the same time.
@@ -26,6 +28,7 @@ pub(super) struct Scrape {
     supervisor: Supervisor,
     registrar: Registrar,
     dispatch: Dispatch,
+    members: Members,
     env: Env,
     config: Arc<Config>,
 }
@@ -34,11 +37,11 @@ impl Scrape {
     pub(super) fn new(
         supervisor: Supervisor,
         registrar: Registrar,
-        dispatch: Dispatch,
+        (dispatch, members): (Dispatch, Members),
         env: &Env,
         config: &Arc<Config>,
     ) -> Scrape {
-        Scrape { supervisor, registrar, dispatch, env: env.clone(), config: Arc::clone(config) }
+        Scrape { supervisor, registrar, dispatch, members, env: env.clone(), config: Arc::clone(config) }
     }
 
     /// The page, now.
@@ -100,6 +103,17 @@ impl Scrape {
         }
     }
 
+    /// Between the members of DLedger groups.
+    fn add_members(&self, page: &mut Exposition) {
+        let counters = self.members.counters();
+        page.add(&series::MEMBERS_STREAMS, None, &[], count(counters.streams.load(Ordering::Relaxed)));
+        let outcomes =
+            [("delivered", &counters.delivered), ("sent", &counters.sent), ("dropped", &counters.dropped)];
+        for (outcome, letters) in outcomes {
+            page.add(&series::MEMBERS_LETTERS, None, &[outcome], count(letters.load(Ordering::Relaxed)));
+        }
+    }
+
     fn add_process(&self, page: &mut Exposition) {
         let transport = self.dispatch.transport();
         let values = [
@@ -114,6 +128,7 @@ impl Scrape {
         for (family, value) in values {
             page.add(family, None, &[], count(value));
         }
+        self.add_members(page);
         for server in self.registrar.status() {
             let labels = [server.address.as_str()];
             page.add(&series::NAMESERVER_REACHABLE, None, &labels, flag(server.reachable == Some(true)));
@@ -144,6 +159,21 @@ fn add_state(page: &mut Exposition, owner: &Owner, broker: &BrokerStatus, answer
         page.add(&series::BROKER_STATE, Some(owner), &[word], flag(word == broker.state.word()));
     }
     page.add(&series::BROKER_RESTARTS, Some(owner), &[], count(broker.restarts));
+    if let Some(standing) = &broker.standing {
+        add_standing(page, owner, standing);
+    }
+}
+
+/// What a member of a DLedger group is.
+fn add_standing(page: &mut Exposition, owner: &Owner, standing: &Standing) {
+    let number = |value: i64| count(u64::try_from(value).unwrap_or(0));
+    page.add(&series::RAFT_TERM, Some(owner), &[], number(standing.term.0.into()));
+    page.add(&series::RAFT_LEADER_KNOWN, Some(owner), &[], flag(standing.leader.is_some()));
+    page.add(&series::RAFT_COMMIT_OFFSET, Some(owner), &[], number(standing.committed.0));
+    page.add(&series::RAFT_ELECTIONS_WON, Some(owner), &[], count(standing.elections));
+    for role in [Role::Follower, Role::PreCandidate, Role::Candidate, Role::Leader] {
+        page.add(&series::RAFT_ROLE, Some(owner), &[role_word(role)], flag(role == standing.role));
+    }
 }
 
 fn add_serving(page: &mut Exposition, owner: &Owner, serving: &Serving) {

@@ -7,6 +7,7 @@ use crate::env::{Env, Tasks};
 use crate::remoting::Client;
 
 use super::masters::Masters;
+use super::members::Members;
 use super::registration::Registrar;
 
 /// Handed to every life; nothing in it belongs to one broker.
@@ -16,6 +17,8 @@ pub(super) struct Shared {
     pub(super) registrar: Registrar,
     /// Of this process, for the slaves in it.
     pub(super) masters: Masters,
+    /// Between the members of DLedger groups.
+    pub(super) members: Members,
     /// Calls of brokers to other brokers.
     pub(super) client: Client,
     /// Where all ports of brokers listen.

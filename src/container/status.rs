@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::broker::{self, Upstream};
+use crate::broker::{self, Standing, Upstream};
 use crate::config::Role;
 use crate::dispatch::Admission;
 use crate::protocol::ids::BrokerIdentity;
+use crate::raft;
 use crate::remoting::Counters;
 use crate::store::{Phase, Progress};
 
@@ -29,6 +30,10 @@ pub struct BrokerStatus {
     pub restarts: u64,
     /// Where its master is, for a slave.
     pub upstream: Upstream,
+    /// `dLegerGroup` of a member of a DLedger group.
+    pub group: Option<Arc<str>>,
+    /// What that member is now, while it serves.
+    pub standing: Option<Standing>,
 }
 
 /// What a broker is doing. Times are monotonic, by `env::Clock`.
@@ -69,6 +74,25 @@ pub struct Serving {
     pub recovered: u64,
     /// What it waits for before it takes part in its group; until then it is registered nowhere and serves no clients.
     pub joining: Option<Arc<str>>,
+}
+
+impl BrokerStatus {
+    /// Its role now, as tables show it: that of the configuration, or of a member of a DLedger group that of its term.
+    #[must_use]
+    pub fn role_now(&self) -> &'static str {
+        self.standing.as_ref().map_or(self.role.as_str(), |standing| role_word(standing.role))
+    }
+}
+
+/// What members of DLedger groups are called.
+#[must_use]
+pub fn role_word(role: raft::Role) -> &'static str {
+    match role {
+        raft::Role::Follower => "follower",
+        raft::Role::PreCandidate => "pre-candidate",
+        raft::Role::Candidate => "candidate",
+        raft::Role::Leader => "leader",
+    }
 }
 
 impl State {

@@ -154,6 +154,8 @@ impl Supervisor {
             state: member.life.state(),
             restarts: member.life.restarts(),
             upstream: member.life.upstream(),
+            group: member.config.dledger.as_ref().map(|dledger| dledger.group.as_str().into()),
+            standing: member.life.standing(),
         };
         self.table().members.values().map(status).collect()
     }

@@ -47,6 +47,14 @@ pub(super) fn text(
     out
 }
 
+/// A member of a DLedger group is what its group has made of it.
+fn role(broker: &BrokerStatus) -> String {
+    match &broker.standing {
+        Some(standing) => format!("{} term {}", broker.role_now(), standing.term),
+        None => broker.role.as_str().to_owned(),
+    }
+}
+
 const HEAD: [&str; 6] = ["BROKER", "ROLE", "ADDRESS", "RECOVERED", "READY AFTER", "STORE"];
 
 fn row(broker: &BrokerStatus) -> [String; 6] {
@@ -59,7 +67,7 @@ fn row(broker: &BrokerStatus) -> [String; 6] {
     };
     [
         broker.identity.to_string(),
-        broker.role.as_str().to_owned(),
+        role(broker),
         broker.address.to_string(),
         recovered,
         took,

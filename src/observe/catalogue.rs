@@ -161,6 +161,16 @@ families! {
         "1 while a slave's link to its master stands.";
     ACTING = "mqcontainer_acting" Gauge Broker []
         "1 while a slave acts for its master (enableSlaveActingMaster).";
+    RAFT_TERM = "mqcontainer_raft_term" Gauge Broker []
+        "Term of a member of a DLedger group.";
+    RAFT_ROLE = "mqcontainer_raft_role" Gauge Broker ["role"]
+        "1 for what a member of a DLedger group is in its term: follower, pre-candidate, candidate or leader.";
+    RAFT_LEADER_KNOWN = "mqcontainer_raft_leader_known" Gauge Broker []
+        "1 while a member of a DLedger group knows who leads.";
+    RAFT_COMMIT_OFFSET = "mqcontainer_raft_commit_offset" Gauge Broker []
+        "Bytes of the log that a majority of a DLedger group holds, as this member knows it.";
+    RAFT_ELECTIONS_WON = "mqcontainer_raft_elections_won_total" Counter Broker []
+        "Elections this member of a DLedger group has won.";
     PUTS_FAILED = "mqcontainer_puts_failed_total" Counter Broker []
         "Messages the store refused.";
     PULLS_MISSED = "mqcontainer_pulls_missed_total" Counter Broker []
@@ -205,6 +215,10 @@ families! {
         "Threads of the pool that run a job now.";
     POOL_WAITING = "mqcontainer_io_pool_waiting" Gauge Process []
         "Jobs that wait for a thread of the pool.";
+    MEMBERS_STREAMS = "mqcontainer_members_streams" Gauge Process []
+        "Streams to other containers, each for all DLedger groups with members in both.";
+    MEMBERS_LETTERS = "mqcontainer_members_letters_total" Counter Process ["outcome"]
+        "What members of DLedger groups say to each other: delivered in this process, sent to another one, or dropped.";
     NAMESERVER_REACHABLE = "mqcontainer_nameserver_reachable" Gauge Process ["nameserver"]
         "1 when the NameServer answered the last request.";
     NAMESERVER_REGISTERED = "mqcontainer_nameserver_registered_brokers" Gauge Process ["nameserver"]

@@ -56,7 +56,7 @@ fn heartbeat(registration: &Registration) -> Command {
         cluster_name: &registration.identity.cluster,
         broker_address: &registration.address,
         broker_name: &registration.identity.name,
-        broker_id: Some(registration.identity.id),
+        broker_id: Some(registration.id),
         epoch: None,
         max_offset: None,
         confirm_offset: None,
@@ -92,7 +92,7 @@ fn register(registration: &Registration, body: &EncodedBody) -> Command {
         broker_address: &registration.address,
         cluster_name: &registration.identity.cluster,
         ha_server_address: &registration.ha_address,
-        broker_id: registration.identity.id,
+        broker_id: registration.id,
         heartbeat_timeout_millis: not_active_timeout(registration),
         enable_acting_master: Some(registration.group.is_some()),
         compressed: false,
@@ -109,7 +109,7 @@ fn about(code: i32, registration: &Registration) -> Command {
         broker_name: &registration.identity.name,
         broker_address: &registration.address,
         cluster_name: &registration.identity.cluster,
-        broker_id: registration.identity.id,
+        broker_id: registration.id,
     };
     header.encode(&mut command.ext);
     command
@@ -188,6 +188,7 @@ mod tests {
         };
         Registration {
             identity: BrokerIdentity { cluster: "c".into(), name: "a".into(), id: BrokerId(1) },
+            id: BrokerId(1),
             address: "h:1".into(),
             ha_address: "h:2".into(),
             zone: None,
@@ -224,6 +225,21 @@ mod tests {
         register.extend([("compressed", "false"), ("enableActingMaster", "true"), ("haServerAddr", "h:2")]);
         register.sort_unstable();
         check(What::Register, true, 103, &register, true);
+    }
+
+    #[test]
+    fn a_broker_registers_under_the_id_of_its_role() {
+        let check = |id: i64| {
+            let registration = Registration { id: BrokerId(id), ..registration(true) };
+            let body = EncodedBody::new(&registration);
+            for what in [What::Register, What::Query, What::Heartbeat, What::Unregister] {
+                let command = command(what, &registration, &body);
+                let found = command.ext.iter().find(|(name, _)| *name == "brokerId");
+                assert_eq!(found, Some(("brokerId", id.to_string().as_str())), "{what:?}");
+            }
+        };
+        check(0);
+        check(3);
     }
 
     #[test]

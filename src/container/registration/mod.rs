@@ -19,15 +19,17 @@ mod tests;
 use std::time::Duration;
 
 use crate::protocol::body::register::RegisterBrokerBody;
-use crate::protocol::ids::{BrokerIdentity, Millis};
+use crate::protocol::ids::{BrokerId, BrokerIdentity, Millis};
 
 pub use shell::Registrar;
 
 /// What a broker tells the NameServers about itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Registration {
-    /// Cluster, name and id.
+    /// Cluster, name and id, as the container knows it; never changes.
     pub identity: BrokerIdentity,
+    /// Under which id: a member of a DLedger group has that of its role, 0 while it leads.
+    pub id: BrokerId,
     /// `ip:port` for clients.
     pub address: String,
     /// `ip:port` for slaves.

@@ -48,6 +48,7 @@ fn identity(name: &str) -> BrokerIdentity {
 fn registration(name: &str) -> Registration {
     Registration {
         identity: identity(name),
+        id: BrokerId(0),
         address: format!("{name}:1"),
         ha_address: format!("{name}:2"),
         zone: None,
@@ -440,7 +441,7 @@ fn slave_story(answers: &[(&'static str, Option<&str>, u64)]) -> (Vec<String>, O
     let slave = BrokerIdentity { id, ..identity("a") };
     let now = |seconds| Now { monotonic: Duration::from_secs(seconds), wall: Millis(0) };
     plan.set_name_servers(&["n".into(), "m".into()], now(seconds));
-    plan.update(Registration { identity: slave.clone(), force: false, ..registration("a") }, now(seconds));
+    plan.update(Registration { identity: slave.clone(), id, force: false, ..registration("a") }, now(seconds));
     for (server, master, wait) in answers {
         sent.extend(plan.due(now(seconds)).iter().map(show));
         let named = |name: &str| Upstream {

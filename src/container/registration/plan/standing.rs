@@ -132,7 +132,7 @@ impl Standing {
     /// What came of a registration, a query or a heartbeat.
     pub fn apply(&mut self, what: What, revision: u64, outcome: &Outcome, broker: &Broker, now: Duration) {
         if what == What::Register {
-            let is_slave = broker.registrant.registration.identity.id != BrokerId::MASTER;
+            let is_slave = broker.registrant.registration.id != BrokerId::MASTER;
             self.masterless = is_slave && *outcome == Outcome::Done;
         }
         let period = match self.masterless {
