@@ -47,6 +47,22 @@ pub fn broker_table(name: &str, port: u16) -> String {
     format!("[[broker]]\nbrokerName = \"{name}\"\nlistenPort = {port}\n")
 }
 
+/// Members of one DLedger group with these ports for clients, in the order of their numbers; each speaks to the others one port above.
+pub fn member_tables(name: &str, ports: &[u16], folder: &Path) -> Vec<String> {
+    let peer = |(number, port): (usize, &u16)| format!("n{number}-127.0.0.1:{}", port + 1);
+    let peers: Vec<String> = ports.iter().enumerate().map(peer).collect();
+    let table = |(number, port): (usize, &u16)| {
+        format!(
+            "{}enableDLegerCommitLog = true\ndLegerPeers = \"{}\"\ndLegerSelfId = \"n{number}\"\n\
+             storePathRootDir = \"{}/${{brokerName}}-${{brokerId}}\"\n[broker.raft]\nunsafe_raft = true\n",
+            broker_table(name, *port),
+            peers.join(";"),
+            folder.display()
+        )
+    };
+    ports.iter().enumerate().map(table).collect()
+}
+
 /// The `.conf` of a broker as a Java container would have it.
 pub fn java_conf(name: &str, port: u16, store: &Path) -> String {
     format!(
@@ -252,9 +268,14 @@ impl Peer {
 
     /// 903; returns the answer, whatever its code.
     pub async fn remove_broker(&self, admin: &str, name: &str) -> Outcome<Command> {
+        self.remove_broker_id(admin, name, 0).await
+    }
+
+    /// The same of another id than a master's; of a member of a DLedger group its number.
+    pub async fn remove_broker_id(&self, admin: &str, name: &str, id: i64) -> Outcome<Command> {
         let mut command = Command { code: request::REMOVE_BROKER, ..Command::default() };
         let header =
-            RemoveBrokerRequest { broker_name: name, broker_cluster_name: "DefaultCluster", broker_id: BrokerId(0) };
+            RemoveBrokerRequest { broker_name: name, broker_cluster_name: "DefaultCluster", broker_id: BrokerId(id) };
         header.encode(&mut command.ext);
         self.ask(admin, command).await
     }

@@ -348,6 +348,8 @@ pub struct Announcement {
     pub identity: BrokerIdentity,
     /// What it is now.
     pub role: Role,
+    /// Where a member of a DLedger group finds the others; empty for any other broker.
+    pub peers: Vec<crate::config::Peer>,
     /// The topics to register.
     pub topics: Arc<crate::protocol::body::topic::TopicConfigTable>,
 }

@@ -305,6 +305,7 @@ impl Core {
         super::action::Announcement {
             identity: self.config.identity.clone(),
             role: self.config.role,
+            peers: self.config.dledger.as_ref().map(|dledger| dledger.peers.clone()).unwrap_or_default(),
             topics: Arc::new(self.topics.announcement(permission)),
         }
     }

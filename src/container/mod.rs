@@ -22,7 +22,7 @@
 //! 1. the container's own ports close, nothing is added any more;
 //! 2. all brokers at once, each: unregistered, no more requests read, answers in flight, flushed, persisted, lock given back;
 //! 3. the NameServer inside, its port first;
-//! 4. the registrar, the HTTP endpoint, every task that is left.
+//! 4. the streams between members of DLedger groups, the registrar, the HTTP endpoint, every task that is left.
 //!
 //! Invariants: one way in for every role; the number of threads does not depend on the number of brokers; what happens to one
 //! broker ends no other and not the process; a failed start or addition leaves nothing behind.
@@ -41,8 +41,8 @@ mod process;
 pub mod registration;
 mod requests;
 mod restart;
-mod seat;
 mod scrape;
+mod seat;
 mod shared;
 mod status;
 mod supervisor;
@@ -88,6 +88,7 @@ const TASKS_PATIENCE: Duration = Duration::from_secs(2);
 pub struct Container {
     supervisor: Supervisor,
     registrar: Registrar,
+    members: Members,
     namesrv: Option<NameServer>,
     http: Option<http::Server>,
     ports: [Opened; 2],
@@ -141,6 +142,7 @@ impl Container {
             port.close().await;
             handle.stop().await;
         }
+        self.members.stop().await;
         self.registrar.stop().await;
         self.tasks.cancel();
         if tokio::time::timeout(TASKS_PATIENCE, self.tasks.ended()).await.is_err() {
@@ -169,7 +171,7 @@ async fn start(config: Config, outside: Outside, env: &Env) -> Result<Container,
     let members = shared.members.clone();
     let supervisor = Supervisor::new(shared, Arc::clone(&config));
 
-    let scrape = Scrape::new(supervisor.clone(), registrar.clone(), (dispatch.clone(), members), env, &config);
+    let scrape = Scrape::new(supervisor.clone(), registrar.clone(), (dispatch.clone(), members.clone()), env, &config);
     let pages = pages::Pages::new(supervisor.clone(), registrar.clone(), env, scrape);
     let http = match &config.http {
         Some(options) => Some(
@@ -188,7 +190,7 @@ async fn start(config: Config, outside: Outside, env: &Env) -> Result<Container,
     let ports = [open(own.main)?, open(own.fast)?];
 
     supervisor.start_all();
-    Ok(Container { supervisor, registrar, namesrv, http, ports, tasks: env.tasks.clone() })
+    Ok(Container { supervisor, registrar, members, namesrv, http, ports, tasks: env.tasks.clone() })
 }
 
 async fn start_namesrv(

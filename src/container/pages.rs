@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use crate::broker::Standing;
 use crate::config::Role;
 use crate::env::Env;
 use crate::observe::http::{self, Making, Page};
@@ -29,12 +30,7 @@ const INDEX: &str = "\
 ";
 
 impl Pages {
-    pub(super) fn new(
-        supervisor: Supervisor,
-        registrar: Registrar,
-        env: &Env,
-        scrape: Scrape,
-    ) -> Pages {
+    pub(super) fn new(supervisor: Supervisor, registrar: Registrar, env: &Env, scrape: Scrape) -> Pages {
         Pages { supervisor, registrar, env: env.clone(), scrape }
     }
 
@@ -110,23 +106,26 @@ fn broker_json(broker: &BrokerStatus, detail: &str, registered: &[&str]) -> Valu
         json["master_ha"] = json!(broker.upstream.ha_address);
     }
     if let Some(group) = &broker.group {
-        json["dledger"] = json!({ "group": group });
-    }
-    if let (Some(group), Some(standing)) = (&broker.group, &broker.standing) {
-        json["dledger"] = json!({
-            "group": group,
-            "role": role_word(standing.role),
-            "term": standing.term.0,
-            "leader": standing.leader.map(|leader| leader.to_string()),
-            "committed": standing.committed.0,
-            "elections": standing.elections,
-        });
+        json["dledger"] = dledger_json(group, broker.standing.as_ref());
     }
     if let State::Serving(serving) = &broker.state {
         json["recovered_messages"] = json!(serving.recovered);
         json["start_ms"] = json!(u64::try_from(serving.took.as_millis()).unwrap_or(u64::MAX));
     }
     json
+}
+
+/// A member of a DLedger group; no more than its name while it does not serve.
+fn dledger_json(group: &str, standing: Option<&Standing>) -> Value {
+    let Some(standing) = standing else { return json!({ "group": group }) };
+    json!({
+        "group": group,
+        "role": role_word(standing.role),
+        "term": standing.term.0,
+        "leader": standing.leader.map(|leader| leader.to_string()),
+        "committed": standing.committed.0,
+        "elections_won": standing.elections,
+    })
 }
 
 fn name_server(server: &NameServerStatus) -> String {

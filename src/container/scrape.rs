@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::broker::{Snapshot, Standing};
 use crate::broker::stages::{BATCH_BOUNDS, MICROS_BOUNDS, Stages};
+use crate::broker::{Snapshot, Standing};
 use crate::config::Config;
 use crate::dispatch::{Admission, Dispatch, LATENCY_BOUNDS_MILLIS, Lane};
 use crate::env::{Env, TaskKind, Usage};
@@ -107,8 +107,7 @@ impl Scrape {
     fn add_members(&self, page: &mut Exposition) {
         let counters = self.members.counters();
         page.add(&series::MEMBERS_STREAMS, None, &[], count(counters.streams.load(Ordering::Relaxed)));
-        let outcomes =
-            [("delivered", &counters.delivered), ("sent", &counters.sent), ("dropped", &counters.dropped)];
+        let outcomes = [("delivered", &counters.delivered), ("sent", &counters.sent), ("dropped", &counters.dropped)];
         for (outcome, letters) in outcomes {
             page.add(&series::MEMBERS_LETTERS, None, &[outcome], count(letters.load(Ordering::Relaxed)));
         }

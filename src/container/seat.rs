@@ -89,5 +89,12 @@ impl Member for Handle {
 /// What a member waits for before it is registered, and whenever its group has no leader.
 pub(super) fn waits_for(standing: Option<&Standing>) -> Option<Arc<str>> {
     let standing = standing.filter(|standing| standing.leader.is_none())?;
-    Some(format!("its DLedger group has no leader, {} in term {}", super::status::role_word(standing.role), standing.term).into())
+    Some(
+        format!(
+            "its DLedger group has no leader, {} in term {}",
+            super::status::role_word(standing.role),
+            standing.term
+        )
+        .into(),
+    )
 }

@@ -9,6 +9,7 @@ mod acting;
 mod admin;
 mod child;
 mod containment;
+mod dledger;
 mod faulty;
 mod fleet;
 mod group;

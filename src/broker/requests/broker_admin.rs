@@ -35,6 +35,8 @@ impl Core {
         (config.role, config.identity) = (self.config.role, self.config.identity.clone());
         if config.dledger != self.config.dledger {
             self.change_voters(now, config.dledger.as_ref(), actions)?;
+            // The container dials whom it does not know yet.
+            actions.push(Action::Announce);
         }
         for Change { key, from, to, .. } in &changes {
             tracing::info!(broker = %self.config.identity, client = %client.remote, key, from, to, "configuration changed");

@@ -197,6 +197,7 @@ impl World {
             dispatch: Dispatch::new(&transport, &env.tasks),
             registrar,
             masters: Masters::new(),
+            members: crate::container::members::Members::start(&env),
             client: Client::new(&"test".into(), &transport, Arc::clone(&env.clock), &env.tasks, None),
             bind: config.container.bind,
             lives: env.tasks.child(),

@@ -102,7 +102,7 @@ pub(super) struct Members {
     events: Sender<Event>,
     doors: Arc<watch::Sender<Doors>>,
     counters: Arc<Counters>,
-    env: Env,
+    tasks: Tasks,
 }
 
 impl Members {
@@ -113,7 +113,7 @@ impl Members {
         let env = Env { tasks: env.tasks.child(), ..env.clone() };
         let counters = Arc::new(Counters::default());
         Owner::start(&env, (written, arrivals), events.clone(), Arc::clone(&counters));
-        Members { letters, events, doors: Arc::default(), counters, env }
+        Members { letters, events, doors: Arc::default(), counters, tasks: env.tasks }
     }
 
     /// Where brokers put their letters.
@@ -167,6 +167,12 @@ impl Members {
         let mut others = self.doors.borrow().get(&seat.group).cloned().unwrap_or_default();
         others.remove(&seat.member);
         others
+    }
+
+    /// Closes all streams; letters go nowhere from now on.
+    pub(super) async fn stop(&self) {
+        self.tasks.cancel();
+        self.tasks.ended().await;
     }
 
     async fn tell(&self, event: Event) {

@@ -77,7 +77,7 @@ impl Container {
     async fn die(self) {
         self.env.tasks.cancel();
         self.env.tasks.ended().await;
-        self.members.env.tasks.ended().await;
+        self.members.stop().await;
     }
 }
 
