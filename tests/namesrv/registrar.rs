@@ -18,6 +18,7 @@ fn identity(name: &str) -> BrokerIdentity {
 fn registration(name: &str, version: i64, names: &[&str]) -> Registration {
     Registration {
         identity: identity(name),
+        id: BrokerId(0),
         address: format!("{name}:1"),
         ha_address: format!("{name}:2"),
         zone: None,
