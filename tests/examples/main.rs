@@ -48,3 +48,14 @@ fn crossed() {
     ];
     check("crossed", &says);
 }
+
+#[test]
+fn dledger() {
+    let says = [
+        "SEND_OK: two of three members have it",
+        ": code 0\nproducers go on at 127.0.0.1:",
+        "it has [\"1\", \"2\", \"3\", \"4\"]",
+        "DefaultCluster_broker-d_",
+    ];
+    check("dledger", &says);
+}

@@ -7,7 +7,7 @@
 //!   toolchain   finds java, mvn and go; builds both programs once per content
 //!   server      our container, or with INTEROP_PEER=java the Java NameServer and brokers
 //!   run         one program: start, deadline, verdict
-//!   send consume order retry admin go java_namesrv store_swap replication acting     one family of scenarios each
+//!   send consume order retry admin go java_namesrv store_swap replication acting dledger     one family of scenarios each
 //! ```
 //!
 //! `INTEROP_PEER=java cargo test --test interop` runs the same scenarios against Java itself, which is how we know that they
@@ -19,6 +19,7 @@
 mod acting;
 mod admin;
 mod consume;
+mod dledger;
 mod go;
 mod java_namesrv;
 mod order;

@@ -94,6 +94,24 @@ impl Running {
         Running { command, child, log, deadline: Instant::now() + DEADLINE }
     }
 
+    /// Waits until it wants this of one of so many servers, and says which.
+    pub fn wants_one(&mut self, what: &str, count: usize, servers: &[&Server]) -> usize {
+        let asked = |output: &str| {
+            let line = |number: &usize| format!("WANT {what} {number}");
+            (0..count).find(|number| output.lines().any(|printed| printed == line(number)))
+        };
+        loop {
+            if let Some(number) = asked(&self.output()) {
+                return number;
+            }
+            let ended = self.child.0.try_wait().unwrap();
+            if ended.is_some() || Instant::now() > self.deadline {
+                self.failed(&format!("did not come to WANT {what}"), ended, servers);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Waits until it prints `WANT` and this.
     pub fn wants(&mut self, what: &str, servers: &[&Server]) {
         let line = format!("WANT {what}");

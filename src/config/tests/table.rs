@@ -102,7 +102,6 @@ fn commented_lines_of_container_toml_show_defaults() {
                 "namesrv" => (Some(Section::Namesrv), ""),
                 "defaults" | "broker" => (Some(Section::Broker), ""),
                 "broker.limits" => (Some(Section::Broker), "limits."),
-                "broker.raft" => (Some(Section::Broker), "raft."),
                 other => panic!("unknown table {other}"),
             };
         }
