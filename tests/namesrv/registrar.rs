@@ -141,6 +141,7 @@ fn member(id: i64, joining: bool, old_name_servers: bool) -> Registration {
     let topics = ["T", "rmq_sys_SYNC_BROKER_MEMBER_a"];
     Registration {
         identity: BrokerIdentity { id: BrokerId(id), ..identity("a") },
+        id: BrokerId(id),
         address: format!("a{id}:1"),
         group: Some(group),
         ..registration("a", 1, &topics)
