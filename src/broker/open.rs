@@ -1,6 +1,5 @@
 //! Starting a broker: store and files are read on the I/O pool, then the actor begins.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +15,8 @@ use crate::protocol::raft::{Letter, MemberId};
 use crate::raft::{self, Hard, Raft};
 use crate::remoting::Client;
 use crate::replication::epochs::Epochs;
-use crate::replication::following::{Following, Leader};
-use crate::replication::leading::Leading;
-use crate::replication::link::local::Door;
+use crate::replication::following::Leader;
 use crate::replication::link::tcp::Listener;
-use crate::replication::sender::LinkOptions;
 use crate::store::{self, Commits, Progress, Store};
 
 use super::action::ConfigFile;
@@ -29,7 +25,7 @@ use super::core::{Core, Loaded};
 use super::escape::Escaped;
 use super::group::Members;
 use super::handle::{Handle, Started};
-use super::metadata::Follower;
+use super::links::LinkTasks;
 use super::raft::entry::as_follower;
 use super::raft::{Member, StateError, open_state};
 use super::readers::Readers;
@@ -140,35 +136,10 @@ pub async fn start(
     let (log, logs) = watch::channel(core.log_state(&store, 0));
     let (news, incoming) = mailbox::bounded(INCOMING_LIMIT);
     let group = Env { tasks: env.tasks.child(), ..env.clone() };
-    if config.role == Role::Slave {
-        let (upstream, client) = (links.upstream.subscribe(), links.client.clone());
-        let follower = Follower::new(&config, (client, upstream), results.clone(), Arc::clone(&env.clock));
-        drop(group.tasks.spawn(TaskKind::Slave, &owner, follower.run()));
-    }
-    let follow = |locate| Following {
-        owner: Arc::clone(&owner),
-        env: group.clone(),
-        log: logs.clone(),
-        broker: news.clone(),
-        known: locate,
-        locate: Leader::clone,
-        options: link_options(&config),
-        id: config.identity.id,
-    };
-    if config.dledger.is_some() {
-        drop(group.tasks.spawn(TaskKind::Replication, &owner, follow(leaders).run()));
-    } else if config.role == Role::Slave || joins(&config) {
-        let known = links.upstream.subscribe();
-        let Following { owner: whose, env, log, broker, options, id, .. } = follow(leaders);
-        let following = Following { owner: whose, env, log, broker, known, locate: Upstream::leader, options, id };
-        drop(group.tasks.spawn(TaskKind::Replication, &owner, following.run()));
-    }
-    let (door, calls) = Door::new();
-    let requests_at = SocketAddr::new(config.addresses.client, config.ports.main);
-    let log_of = (store.view(), share.clone());
-    let leading =
-        Leading::new(Arc::clone(&owner), group.clone(), log_of, logs, news, (link_options(&config), requests_at));
-    drop(group.tasks.spawn(TaskKind::Replication, &owner, leading.run(links.listener, calls)));
+    let tasks = LinkTasks { config: &config, owner: &owner, env: &group, log: logs, news };
+    tasks.copy_tables(links.client.clone(), links.upstream.subscribe(), results.clone());
+    tasks.copy_log(leaders, links.upstream.subscribe());
+    let door = tasks.give_log((store.view(), share.clone()), links.listener);
     let parts = Parts {
         core,
         store,
@@ -201,19 +172,6 @@ pub async fn start(
     let ended = env.tasks.spawn(TaskKind::BrokerActor, &owner, Actor::new(parts).run());
     let handle = Handle::new(identity, mailbox, control, requests_limit, (stages, posts));
     Ok(Started { handle, announcements, presence, standing: stands, ended, door, links: group.tasks })
-}
-
-/// How the links of a broker behave.
-#[must_use]
-pub fn link_options(config: &Broker) -> LinkOptions {
-    let options = &config.replication;
-    let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-    LinkOptions {
-        heartbeat: millis(options.heartbeat),
-        housekeeping: millis(options.housekeeping),
-        batch: options.batch_bytes,
-        flow_limit: options.flow_limit,
-    }
 }
 
 /// Where a member of a DLedger group keeps its promises.
