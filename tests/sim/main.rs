@@ -22,6 +22,7 @@
 mod bugs;
 #[allow(dead_code, reason = "the store uses all of it")]
 mod disk;
+mod dledger;
 mod invariants;
 mod load;
 mod member;

@@ -129,7 +129,12 @@ impl Recovery<'_> {
             match stop {
                 Some(Stop::End { position, newest_time }) => {
                     self.finish(plan.start, position)?;
-                    return Ok((position, newest_time.unwrap_or(self.checkpoint.log_time)));
+                    // Of a group's log the queues may hold less than the log: the checkpoint must not vouch for the rest.
+                    let before = match self.committed {
+                        Some(_) => self.checkpoint.queues_time,
+                        None => self.checkpoint.log_time,
+                    };
+                    return Ok((position, newest_time.unwrap_or(before)));
                 }
                 Some(Stop::Gap(gap)) if rebuilding => {
                     return Err(Error::QueueGap {
@@ -187,12 +192,12 @@ impl Recovery<'_> {
                     {
                         return Ok(Stop::Gap(gap));
                     }
-                    newest_time = Some(record.store_timestamp);
                     records += 1;
                     let len = record.bytes.len();
                     let next = position + i64::try_from(len).unwrap_or(0);
                     if position < until {
                         self.dispatched = next;
+                        newest_time = Some(record.store_timestamp);
                     }
                     position = next;
                     window = window.slice(len..);
