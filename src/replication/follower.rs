@@ -136,7 +136,11 @@ impl Follower {
             return Ok(Agreed { cut: None });
         }
         let leader = Epochs::new(welcome.epochs.iter().copied());
-        let agreement = match log.epochs.agreement(log.end, &leader, welcome.end) {
+        let agreement = match self.term {
+            Some(_) => log.epochs.agreement_with_elected(log.end, &leader, welcome.end),
+            None => log.epochs.agreement(log.end, &leader, welcome.end),
+        };
+        let agreement = match agreement {
             Some(agreement) => agreement,
             // A log that a Java master wrote has no epochs; as in Java its bytes are believed.
             None if log.epochs.list().is_empty() && log.end <= welcome.end => log.end,

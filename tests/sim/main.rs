@@ -11,6 +11,8 @@
 //! do with a runtime is done here. Faults: a machine dies with all its brokers, with or without its page cache; one broker dies
 //! and its neighbours go on; ways are cut, in one direction too; links break; a disk fails to sync.
 //!
+//! Members of a DLedger group have a world of their own (dledger/).
+//!
 //! In a share of the groups the master joins before it leads: a NameServer names members, they ask each other, and the master follows
 //! a slave that has more.
 //!

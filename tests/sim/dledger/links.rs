@@ -13,7 +13,7 @@ use mqcontainer::replication::sender::{Sender, Step as Sends};
 use mqcontainer::store::Patience;
 
 use super::member::{Agreeing, Life};
-use super::{Happening, World};
+use super::{Bug, Happening, World};
 
 /// What a link carries.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ impl Link {
 /// When one of the member's links has something to do by itself; it is asked often enough by what happens otherwise.
 pub fn deadline(living: &Life) -> Option<Millis> {
     let is_looking = living.link.is_none() && living.target.1.is_some();
-    is_looking.then(|| Millis(super::BEGIN))
+    is_looking.then_some(Millis(super::BEGIN))
 }
 
 impl World {
@@ -152,7 +152,7 @@ impl World {
         };
         let term = welcome.reign.map(|reign| reign.term);
         let epochs = Epochs::new(welcome.epochs.iter().copied());
-        let (cut, refused) = (agreed.cut, log.refused);
+        let (cut, refused) = (agreed.cut.filter(|_| self.bug != Some(Bug::SkipCut)), log.refused);
         living.agreeing = Some(Agreeing { cut, epochs, term, refused, adopting: false });
         let Some(to) = cut else { return self.turn(follower, |_, _, _| {}) };
         self.coverage.cuts += 1;

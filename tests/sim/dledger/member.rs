@@ -22,6 +22,7 @@ use mqcontainer::replication::follower::Follower;
 use mqcontainer::replication::sender::{LogState, Sender};
 use mqcontainer::store::{self, Job, Progress, Store};
 
+use super::Bug;
 use crate::disk::SimDisk;
 
 /// Small files, so that a run crosses several.
@@ -70,6 +71,7 @@ pub struct Life {
     pub linked: (Option<Term>, Option<usize>),
     /// The leader's ends of its links; whether the follower has said where it begins.
     pub senders: BTreeMap<u64, (Sender, Option<Term>, bool)>,
+    bug: Option<Bug>,
 }
 
 /// The configuration of a member of group `g`.
@@ -102,7 +104,7 @@ impl Life {
     pub fn open(
         config: &Arc<Broker>,
         disk: &SimDisk,
-        number: u64,
+        (number, bug): (u64, Option<Bug>),
         (now, steady): (Millis, Millis),
         seed: u64,
     ) -> Result<Life, String> {
@@ -125,6 +127,7 @@ impl Life {
             target: (None, None),
             linked: (None, None),
             senders: BTreeMap::new(),
+            bug,
         })
     }
 
@@ -204,6 +207,9 @@ impl Life {
             if actions.is_empty() {
                 break;
             }
+        }
+        if self.bug == Some(Bug::CommitAll) {
+            self.store.commit(self.store.written());
         }
         outcome.jobs.extend(self.store.jobs(now));
         if let Some(reason) = self.store.poisoned() {

@@ -89,9 +89,19 @@ struct World {
     agreed: Vec<u8>,
     coverage: Coverage,
     faulty: bool,
+    bug: Option<Bug>,
 }
 
-fn run(seed: u64) -> Result<Coverage, String> {
+/// Mistakes that the invariants must notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// A member takes everything that is in its log for committed.
+    CommitAll,
+    /// A follower keeps what its leader has not.
+    SkipCut,
+}
+
+fn run(seed: u64, bug: Option<Bug>) -> Result<Coverage, String> {
     let mut chance = Chance::new(seed);
     let is_sync = chance.percent(50);
     let flush = if is_sync { "SYNC_FLUSH" } else { "ASYNC_FLUSH" };
@@ -121,6 +131,7 @@ fn run(seed: u64) -> Result<Coverage, String> {
         agreed: Vec::new(),
         coverage: Coverage::default(),
         faulty: true,
+        bug,
     };
     for member in 0..MEMBERS {
         world.happens(0, Happening::Start { member });
@@ -296,7 +307,7 @@ impl World {
         let (times, seed) = ((self.wall(), self.steady(member)), self.chance.next());
         let node = &mut self.nodes[member];
         node.lives += 1;
-        let life = Life::open(&node.config, &node.disk, node.lives, times, seed)?;
+        let life = Life::open(&node.config, &node.disk, (node.lives, self.bug), times, seed)?;
         node.committed = PhysicalOffset(0);
         if std::env::var("SIM_SEED").is_ok() {
             use mqcontainer::env::Disk as _;
@@ -472,6 +483,29 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+/// One seed; a panic is a violation too.
+fn check(seed: u64, bug: Option<Bug>) -> Result<Coverage, String> {
+    let outcome = std::panic::catch_unwind(|| run(seed, bug));
+    outcome.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        Err(text.or(panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or("a panic".to_owned()))
+    })
+}
+
+/// Seeds within which each planted bug is found.
+const BUG_SEEDS: u64 = 60;
+
+#[test]
+fn dledger_planted_bugs_are_caught() {
+    for bug in [Bug::CommitAll, Bug::SkipCut] {
+        let caught = (0..BUG_SEEDS).find_map(|seed| check(seed, Some(bug)).err().map(|violation| (seed, violation)));
+        match caught {
+            Some((seed, violation)) => println!("{bug:?}: seed {seed}: {violation}"),
+            None => panic!("{bug:?} is not caught within {BUG_SEEDS} seeds"),
+        }
+    }
+}
+
 #[test]
 fn dledger_seeds() {
     let from = number("SIM_FROM").unwrap_or(0);
@@ -482,12 +516,7 @@ fn dledger_seeds() {
     let mut all = Coverage::default();
     let count = range.end - range.start;
     for seed in range {
-        let outcome = std::panic::catch_unwind(|| run(seed));
-        let outcome = outcome.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().cloned();
-            Err(text.or(panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or("a panic".to_owned()))
-        });
-        match outcome {
+        match check(seed, None) {
             Ok(one) => {
                 all.elections += one.elections;
                 all.acknowledged += one.acknowledged;
