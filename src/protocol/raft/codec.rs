@@ -46,7 +46,7 @@ impl Message {
     /// Appends its bytes to `out`.
     ///
     /// # Panics
-    /// With more than [`MEMBERS_MAX`] members, which a [`crate::raft::Raft`] never has.
+    /// With more than [`MEMBERS_MAX`] members, which Raft's state never has.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(self.kind());
         put_term(self.term(), out);

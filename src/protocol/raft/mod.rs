@@ -7,7 +7,7 @@
 //! letter = group (u16 + UTF-8) | from u32 | to u32 | message   (codec.rs)
 //! ```
 //!
-//! The words are here because they are on the wire; what they mean is [`crate::raft`]'s page.
+//! The words are here because they are on the wire; what they mean is the page of the folder `raft`.
 //! Invariants: decode(encode(x)) == x; no bytes panic or allocate more than they are.
 
 mod codec;
