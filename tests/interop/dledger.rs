@@ -32,24 +32,32 @@ fn java_clients_go_on_when_the_leader_is_killed_during_sends() {
     }
     let Some(java) = toolchain::java() else { return };
     let directory = tempfile::tempdir().unwrap();
-    let namesrv = Server::java_namesrv(java, &folder(directory.path(), "names"));
     let brokers = members("broker-r", directory.path());
+    let mut namesrv = Server::java_namesrv(java, &folder(directory.path(), "names"));
+    // Clients find one master.
+    namesrv.brokers.push(brokers[0].clone());
+    let namesrv = namesrv;
     let begin = |number: usize, life: u32| {
         let folder = folder(directory.path(), &format!("member-{number}-{life}"));
         Server::member(java, Peer::Ours, &folder, &brokers[number], &namesrv)
     };
     // None is ready before there is a leader, so all start at once.
     let mut servers: Vec<Option<Server>> = std::thread::scope(|scope| {
-        let starting: Vec<_> = (0..SIZE).map(|number| scope.spawn(move || begin(number, 1))).collect();
+        let starting: Vec<_> = (0..SIZE)
+            .map(|number| {
+                scope.spawn({
+                    let begin = &begin;
+                    move || begin(number, 1)
+                })
+            })
+            .collect();
         starting.into_iter().map(|starting| starting.join().ok()).collect()
     });
     let addresses: Vec<String> = brokers.iter().map(Broker::address).collect();
     let arguments: Vec<&str> = std::iter::once("broker-r").chain(addresses.iter().map(String::as_str)).collect();
-    let outside = folder(directory.path(), "clients");
-    let home = Server::ours(&outside, Vec::new(), Some(&namesrv.namesrv));
-    let mut clients = Running::java(java, &home, "Elected", &arguments);
+    let mut clients = Running::java(java, &namesrv, "Elected", &arguments);
     for what in ["the leader is killed", "it is back"] {
-        let all: Vec<&Server> = servers.iter().flatten().chain([&home]).collect();
+        let all: Vec<&Server> = servers.iter().flatten().chain([&namesrv]).collect();
         let number: usize = clients.wants_one(what, SIZE, &all);
         match servers[number].take() {
             Some(mut server) => server.kill(),
@@ -57,7 +65,7 @@ fn java_clients_go_on_when_the_leader_is_killed_during_sends() {
         }
         clients.done();
     }
-    let all: Vec<&Server> = servers.iter().flatten().chain([&home]).collect();
+    let all: Vec<&Server> = servers.iter().flatten().chain([&namesrv]).collect();
     clients.ends(&all);
 }
 
