@@ -283,7 +283,9 @@ impl Living {
         let mut found = self.upstream.subscribe();
         let mut groups = self.shared.registrar.members();
         let mut doors = self.shared.members.doors();
+        // What has changed while the broker started.
         started.standing.mark_changed();
+        doors.mark_changed();
         let mut online = self.is_online();
         self.find_master();
         let failed = loop {
