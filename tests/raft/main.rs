@@ -23,5 +23,7 @@ mod invariants;
 mod log;
 mod member;
 mod network;
+mod oracle;
+mod scenarios;
 mod seeds;
 mod world;

@@ -16,6 +16,9 @@ mod membership;
 mod message;
 mod roster;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use super::ids::PhysicalOffset;

@@ -1,4 +1,4 @@
-//! Memberships: one content for each age, one step between those of a term, any two majorities in use overlap, and nobody is elected among
+//! Memberships: one content for each age, one step between those of a term (so that any two majorities of them overlap), and nobody is elected among
 //! members older than those that a majority has (MongoRaftReconfig's election safety and its quorum overlap).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,10 +12,9 @@ pub struct Memberships {
     left: MembershipId,
 }
 
-fn overlap(one: &BTreeSet<MemberId>, other: &BTreeSet<MemberId>) -> bool {
-    // The least a majority of one and a majority of the other take together, against how many there are.
-    let quorum = |voters: &BTreeSet<MemberId>| voters.len() / 2 + 1;
-    quorum(one) + quorum(other) > one.union(other).count()
+/// Majorities of the two overlap whenever one voter at most is added or removed (Raft thesis 4.1).
+fn is_one_step(one: &BTreeSet<MemberId>, other: &BTreeSet<MemberId>) -> bool {
+    one.symmetric_difference(other).count() <= 1
 }
 
 impl Memberships {
@@ -30,10 +29,10 @@ impl Memberships {
         }
         let before = MembershipId { version: id.version.saturating_sub(1), ..id };
         if let Some(known) = self.by_id.get(&before) {
-            self.left = self.left.max(before);
-            if !overlap(&known.voters, &membership.voters) {
-                return Err(format!("no voter need be in majorities of both {known:?} and {membership:?}"));
+            if !is_one_step(&known.voters, &membership.voters) {
+                return Err(format!("{membership:?} is more than a step from {known:?}"));
             }
+            self.left = self.left.max(before);
         }
         self.by_id.insert(id, membership.clone());
         Ok(())
@@ -63,6 +62,7 @@ fn steps_that_are_too_long_and_elections_among_old_members_are_noticed() {
     assert_eq!((seen.saved(&of(1, &[0, 1, 2])), seen.saved(&of(2, &[0, 1, 2, 3]))), (Ok(()), Ok(())));
     assert!(seen.saved(&of(2, &[0, 1])).is_err());
     assert!(seen.saved(&of(3, &[0, 1, 2, 3, 4, 5])).is_err());
+    assert!(seen.saved(&of(3, &[0, 1, 2, 4])).is_err());
     assert_eq!(seen.elected(2, &of(1, &[0, 1, 2])), Ok(()));
     assert_eq!(seen.saved(&of(3, &[0, 1, 3])), Ok(()));
     assert!(seen.elected(0, &of(1, &[0, 1, 2])).is_err());
