@@ -78,7 +78,7 @@ pub enum Event {
     /// Told to a leader: a member has everything below `end` as this leader has it, as safe as its flush mode promises. Raft's `matchIndex[member]`.
     /// Told to a follower with itself as `member`: its link has cut its log back, and up to `end` it is its leader's.
     ///
-    /// A later word about a member replaces an earlier one. `end` is where a record ends: recovery cuts off what is torn.
+    /// Of another member the largest `end` of the term counts. `end` is where a record ends: recovery cuts off what is torn.
     Matched {
         /// Who.
         member: MemberId,

@@ -148,7 +148,8 @@ impl Raft {
             && member != self.me
             && let Some(progress) = known(leading, member)
         {
-            progress.matched = end;
+            // Within a term a follower gives nothing back; a word from a link that is gone since must not take back what the present one said.
+            progress.matched = progress.matched.max(end);
         }
     }
 

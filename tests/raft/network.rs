@@ -47,6 +47,7 @@ pub struct Network {
     pub lost_permille: i64,
     pub doubled_permille: i64,
     pub late_permille: i64,
+    pub stall_permille: i64,
     pub streams: BTreeMap<StreamId, Stream>,
     cut: BTreeSet<(usize, usize)>,
     next: u64,
@@ -57,8 +58,9 @@ impl Network {
         let lost_permille = [0, 10, 100, 300][chance.below(4)];
         let doubled_permille = [0, 20, 200][chance.below(3)];
         let late_permille = [0, 20, 150][chance.below(3)];
+        let stall_permille = [0, 10, 60][chance.below(3)];
         let (streams, cut) = Default::default();
-        Network { chance, lost_permille, doubled_permille, late_permille, streams, cut, next: 0 }
+        Network { chance, lost_permille, doubled_permille, late_permille, stall_permille, streams, cut, next: 0 }
     }
 
     pub fn cut(&mut self, from: usize, to: usize) {
@@ -77,7 +79,7 @@ impl Network {
     /// From now on nothing is lost.
     pub fn heal(&mut self) {
         self.mend();
-        (self.lost_permille, self.doubled_permille, self.late_permille) = (0, 0, 0);
+        (self.lost_permille, self.doubled_permille, self.late_permille, self.stall_permille) = (0, 0, 0, 0);
     }
 
     /// Microseconds until a message arrives; a very late one comes after an election or two.
@@ -114,7 +116,9 @@ impl Network {
 
     /// When the next word of a stream arrives; a cut way breaks the stream.
     pub fn pass(&mut self, id: StreamId, to_leader: bool, now: i64) -> Option<i64> {
-        let delay = self.chance.between(200, 4_000);
+        // A stall holds up what comes after it, as a lost packet does on TCP.
+        let stalls = self.chance.permille(self.stall_permille);
+        let delay = if stalls { self.chance.between(10_000, 700_000) } else { self.chance.between(200, 4_000) };
         let stream = self.streams.get_mut(&id)?;
         let (from, to) = if to_leader { (stream.follower, stream.leader) } else { (stream.leader, stream.follower) };
         if self.cut.contains(&(from, to)) {

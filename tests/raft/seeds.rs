@@ -60,7 +60,8 @@ fn planted_bugs_are_caught() {
         .into_iter()
         .filter(is_wanted)
         .map(|bug| {
-            let first = (0..BUG_SEEDS).find_map(|seed| check(seed, Some(bug)).err().map(|found| (seed, found)));
+            let first = (0..number("RAFT_BUG_SEEDS").unwrap_or(BUG_SEEDS))
+                .find_map(|seed| check(seed, Some(bug)).err().map(|found| (seed, found)));
             (bug, first)
         })
         .collect();

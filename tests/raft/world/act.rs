@@ -118,8 +118,8 @@ impl World {
     }
 
     fn save(&mut self, member: usize, hard: Hard) -> Result<(), String> {
-        let slow = self.disks.permille(50);
-        let delay = if slow { self.disks.between(0, 150_000) } else { self.disks.between(0, 3_000) };
+        let slow = self.healing_since.is_none() && self.disks.permille(self.slow_permille);
+        let delay = if slow { self.disks.between(0, 300_000) } else { self.disks.between(0, 3_000) };
         let fails = self.healing_since.is_none() && self.disks.permille(self.fails_permille);
         let is_kept = !fails || self.disks.permille(500);
         let Some(life) = &mut self.machines[member].life else { return Ok(()) };

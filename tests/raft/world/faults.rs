@@ -5,7 +5,7 @@ use mqcontainer::raft::{Event, MemberChange};
 use super::{HEALING, Happening, OPTIONS, SECOND, World};
 use crate::bugs::Bug;
 use crate::invariants::lease;
-use crate::member::{Told, id};
+use crate::member::{Life, Told, id};
 
 impl World {
     pub(super) fn start(&mut self, member: usize) -> Result<(), String> {
@@ -29,7 +29,7 @@ impl World {
         let pause = self.producers.between(self.write_pause / 10, self.write_pause);
         self.happens(pause, Happening::Write);
         let heals_for = self.now - self.healing_since.unwrap_or(self.now);
-        if heals_for > HEALING / 4 {
+        if heals_for > HEALING / 20 {
             return Ok(());
         }
         let writer = self.producers.below(self.machines.len());
@@ -61,7 +61,7 @@ impl World {
 
     /// Somebody changes the members or the leader.
     pub(super) fn operate(&mut self) -> Result<(), String> {
-        let pause = self.faults.between(20_000, 600_000);
+        let pause = self.faults.between(self.operate_pause / 10, self.operate_pause);
         if self.healing_since.is_some() {
             return Ok(());
         }
@@ -77,7 +77,7 @@ impl World {
         }
         let (voters, learners) = (&life.raft.membership().voters, &life.raft.membership().learners);
         let (votes, learns) = (voters.contains(&other), learners.contains(&other));
-        if self.faults.permille(400) {
+        if self.faults.permille(300) {
             if self.living(leader).is_some_and(|life| life.raft.may_transfer(local, other).is_ok()) {
                 self.coverage.met("transfers begun");
             }
@@ -113,7 +113,12 @@ impl World {
         };
         self.happens(pause, Happening::Fault);
         let count = self.machines.len();
-        let (one, other) = (self.faults.below(count), self.faults.below(count));
+        let (mut one, other) = (self.faults.below(count), self.faults.below(count));
+        if self.faults.permille(400) {
+            // Where it hurts most.
+            let leads = |life: &Life| matches!(life.told, Told::Lead { .. });
+            one = (0..count).find(|member| self.living(*member).is_some_and(leads)).unwrap_or(one);
+        }
         let kind = self.faults.below(self.fault_kinds.len());
         match self.fault_kinds[kind] {
             0..=2 => self.crash(one, false),

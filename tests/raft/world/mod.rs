@@ -125,9 +125,11 @@ pub struct World {
     /// Logs are synced before anything is said of them; otherwise only processes die.
     syncs: bool,
     fails_permille: i64,
-    /// Microseconds from one write or fault to the next, at most; and which faults there are: with some of them alone others show.
+    slow_permille: i64,
+    /// Microseconds from one write, fault or operator's wish to the next, at most; and which faults there are: with some of them alone others show.
     write_pause: i64,
     fault_pause: i64,
+    operate_pause: i64,
     fault_kinds: Vec<u8>,
     healing_since: Option<i64>,
     tag: u64,
@@ -189,7 +191,9 @@ impl World {
         let machines: Vec<Machine> = (0..voters + spare).map(machine).collect();
         let syncs = chance.permille(700);
         let fails_permille = [0, 0, 10, 100][chance.below(4)];
-        let write_pause = [4_000, 15_000, 60_000][chance.below(3)];
+        let slow_permille = [0, 50, 400][chance.below(3)];
+        let operate_pause = [40_000, 200_000, 1_000_000][chance.below(3)];
+        let write_pause = [4_000, 15_000, 60_000, 300_000][chance.below(4)];
         let fault_pause = [40_000, 300_000, 1_000_000][chance.below(3)];
         let fault_kinds = match chance.permille(300) {
             true => (0..11).collect(),
@@ -209,6 +213,8 @@ impl World {
             machines,
             syncs,
             fails_permille,
+            slow_permille,
+            operate_pause,
             write_pause,
             fault_pause,
             fault_kinds,
