@@ -193,3 +193,20 @@ fn a_vote_waits_for_its_disk() {
     let message = Message::VoteAnswer { term: Term(3), granted: true };
     assert_eq!(turn(&mut play, Some(Event::Saved { hard })), [Action::Send { to: MemberId(1), message }]);
 }
+
+/// A follower that took bytes in a term its disk does not know, and crashed, would come back in the term before, follow that leader again and
+/// give back what it had acknowledged.
+#[test]
+fn no_bytes_are_taken_in_a_term_that_is_not_on_disk() {
+    let mut play = Play::new(2, 100);
+    let membership = play.disk.membership.clone();
+    let message = Message::Heartbeat { term: Term(3), sent: Millis(0), committed: PhysicalOffset(0), membership };
+    let mut actions = Vec::new();
+    play.raft.handle(play.now, Event::Message { from: MemberId(1), message }, play.log, &mut actions);
+    let hard = Hard { term: Term(3), ..play.disk.clone() };
+    assert_eq!(actions, [Action::Follow { term: Term(3), leader: None }, Action::Save { hard: hard.clone() }]);
+    actions.clear();
+    play.raft.handle(play.now, Event::Saved { hard }, play.log, &mut actions);
+    assert_eq!(actions[0], Action::Follow { term: Term(3), leader: Some(MemberId(1)) });
+    assert!(matches!(&actions[1..], [Action::Send { message: Message::HeartbeatAnswer { .. }, .. }]), "{actions:?}");
+}
