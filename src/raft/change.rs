@@ -92,7 +92,10 @@ impl Raft {
     /// Other members are on disk.
     pub(super) fn installed(&mut self, now: Millis) {
         let membership = &self.saved.membership;
-        let State::Leader(leading) = &mut self.state else { return };
+        let State::Leader(leading) = &mut self.state else {
+            // Whoever said yes to a pre-vote, said it to other members; and it may vote no more itself.
+            return self.follow(now, self.leader);
+        };
         let gone: Vec<MemberId> =
             leading.progress.keys().copied().filter(|member| !membership.contains(*member)).collect();
         for member in gone {

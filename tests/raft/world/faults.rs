@@ -68,7 +68,7 @@ impl World {
         self.happens(pause, Happening::Operate);
         let leaders = (0..self.machines.len())
             .filter(|member| self.living(*member).is_some_and(|life| matches!(life.told, Told::Lead { .. })));
-        let Some(leader) = leaders.last() else { return Ok(()) };
+        let Some(leader) = leaders.max() else { return Ok(()) };
         let other = id(self.faults.below(self.machines.len()));
         let local = self.machines[leader].local(self.now);
         let Some(life) = self.living(leader) else { return Ok(()) };
