@@ -106,6 +106,7 @@ impl Raft {
         leading.leaving.retain(|member| !membership.contains(*member));
         // Not at the next heartbeat: until a majority has them, nothing can be changed.
         leading.heartbeat_at = now;
+        leading.voters_since = now;
         self.keep_leading(now);
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Opened {
 pub(super) struct Leading {
     /// When it was elected.
     pub(super) since: Millis,
+    /// Since when the present voters count: those that have never answered are given an election time from here on.
+    pub(super) voters_since: Millis,
     pub(super) opened: Option<Opened>,
     /// The end of the own log that is safe, as told in this term.
     pub(super) durable: PhysicalOffset,
@@ -51,6 +53,7 @@ impl Raft {
         self.hard.membership.id.term = self.hard.term;
         self.state = State::Leader(Leading {
             since: now,
+            voters_since: now,
             opened: None,
             durable: PhysicalOffset(0),
             progress: BTreeMap::new(),

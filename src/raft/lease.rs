@@ -24,13 +24,13 @@ impl Raft {
         self.stood_by(now, answered).is_some_and(|since| now.since(since) < self.options.lease_millis())
     }
 
-    /// When a leader that hears nothing more must have stopped. The votes it was elected by count as an answer.
+    /// When a leader that hears nothing more must have stopped. The votes it was elected by count as an answer, and so does a new membership.
     pub(super) fn stops_at(&self, now: Millis, leading: &Leading) -> Millis {
         let answered = |member: MemberId| {
             let answered = leading.progress.get(&member).and_then(|progress| progress.answered);
-            Some(answered.map_or(leading.since, |answered| answered.max(leading.since)))
+            Some(answered.map_or(leading.voters_since, |answered| answered.max(leading.voters_since)))
         };
-        self.stood_by(now, answered).unwrap_or(leading.since).plus(self.options.election_min_millis)
+        self.stood_by(now, answered).unwrap_or(leading.voters_since).plus(self.options.election_min_millis)
     }
 
     /// Whether a voter has promised some leader to vote for nobody yet.

@@ -152,3 +152,29 @@ fn a_sole_voter_leads_at_once() {
     let durable = turn(&mut raft, 50, Event::Durable { end: PhysicalOffset(100) });
     assert_eq!(durable, [Action::Commit { end: PhysicalOffset(100) }]);
 }
+
+#[test]
+fn a_second_voter_is_given_time_to_answer() {
+    let hard = Hard { membership: Membership::first([MemberId(0)]), ..Hard::default() };
+    let mut raft = Raft::new(Options::default(), MemberId(0), hard, PhysicalOffset(0), Millis(0), 1);
+    let mut waiting = Vec::new();
+    raft.upkeep(Millis(0), LOG, &mut waiting);
+    let save_all = |raft: &mut Raft, now, mut waiting: Vec<Action>| {
+        while let Some(action) = waiting.pop() {
+            if let Action::Save { hard } = action {
+                waiting.extend(turn(raft, now, Event::Saved { hard }));
+            }
+        }
+    };
+    save_all(&mut raft, 0, waiting);
+    turn(&mut raft, 0, Event::Opened { term: Term(3), start: PhysicalOffset(90), end: PhysicalOffset(100) });
+    turn(&mut raft, 0, Event::Durable { end: PhysicalOffset(100) });
+    let waiting = turn(&mut raft, 60_000, Event::Change { change: MemberChange::AddVoter(MemberId(1)) });
+    save_all(&mut raft, 60_000, waiting);
+    assert_eq!((raft.role(), raft.membership().voters.len()), (Role::Leader, 2));
+    assert!(!raft.may_accept_writes(Millis(60_000)), "the second has promised nothing yet");
+    raft.upkeep(Millis(60_999), LOG, &mut Vec::new());
+    assert_eq!(raft.role(), Role::Leader);
+    raft.upkeep(Millis(61_000), LOG, &mut Vec::new());
+    assert_eq!(raft.role(), Role::Follower);
+}
