@@ -335,6 +335,18 @@ impl Living {
                 Ok(()) = found.changed() => self.find_master(),
             }
         };
+        let left = leave(&started, seated.as_ref());
+        self.take_down(failed, &started, ports, left).await
+    }
+
+    /// It serves nobody any more.
+    async fn take_down(
+        &self,
+        failed: Option<String>,
+        started: &Started,
+        ports: Ports,
+        leave: impl Future<Output = ()>,
+    ) -> Ended {
         self.shared.masters.ended(&self.config);
         self.standing.send_replace(None);
         self.state.send_replace(match &failed {
@@ -346,14 +358,13 @@ impl Living {
                 self.shared.registrar.remove(&self.config.identity).await;
                 // Closing begins before stopping: what is accepted is answered, nothing new is read.
                 tokio::join!(ports.close(), started.handle.stop());
-                leave(&started, seated.as_ref()).await;
+                leave.await;
                 tracing::info!(broker = %self.owner, "broker stopped");
                 Ended::Asked
             }
             Some(reason) => {
                 // At once, not after the NameServers: clients must not wait for one that does not answer.
-                let left = leave(&started, seated.as_ref());
-                tokio::join!(ports.close(), self.shared.registrar.remove(&self.config.identity), left);
+                tokio::join!(ports.close(), self.shared.registrar.remove(&self.config.identity), leave);
                 Ended::Failed(reason)
             }
         }
